@@ -1,0 +1,32 @@
+"""The protocol every embedding model is used through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from semcache.entry import Embedding
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of unit length.
+
+    `fingerprint` names model, weights and quantisation: vectors of two fingerprints are never
+    compared. Thread-safe. Raises `EmbedderError`.
+    """
+
+    name: str
+    fingerprint: str
+    dims: int
+
+    def embed(self, text: str, *, tokens: bool = False) -> Embedding:
+        """One text; in windows where it is longer than the model's, never cut."""
+        ...
+
+    def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
+        """Many texts, in order; equal to `embed` one by one, as many at once as there are cores."""
+        ...
+
+    def close(self) -> None:
+        """Free the model."""
+        ...

@@ -1,0 +1,110 @@
+"""Everything that can go wrong, as one tree.
+
+SemcacheError
+├── SettingsError           a setting is unknown or has a wrong value
+├── ManifestError           a data file under models/ is unreadable or inconsistent
+├── InvalidRequest          the caller's request cannot be understood            400
+├── NotAllowed              the credential or its permission is missing          401, 403
+├── NotCached               `only-if-cached`, and nothing in the cache           504
+├── BudgetExceeded          a spending limit refuses the miss                    429
+├── StoreError
+│   ├── StoreUnavailable    the store cannot be read or written now
+│   ├── StoreTooNew         the store was written by a newer version
+│   └── IndexMismatch       an index does not belong to the store beside it
+├── EmbedderError
+│   ├── MissingExtra        an optional package is not installed
+│   └── MissingModel        the embedding model has not been built
+└── UpstreamError
+    ├── UpstreamStatus      Claude answered with an error; its bytes are kept
+    ├── UpstreamTimeout     Claude did not answer in time                        504
+    ├── UpstreamUnreachable no connection to Claude                              502
+    └── UpstreamTorn        the answer ended before it was complete              502
+"""
+
+from __future__ import annotations
+
+
+class SemcacheError(Exception):
+    """Root of everything that semcache raises on purpose."""
+
+
+class SettingsError(SemcacheError):
+    """A setting is unknown or has a wrong value; the message names it and the remedy."""
+
+
+class ManifestError(SemcacheError):
+    """A data file under `models/` is unreadable or inconsistent."""
+
+
+class InvalidRequest(SemcacheError):
+    """The caller's request cannot be understood; the message names the field and the remedy."""
+
+
+class NotAllowed(SemcacheError):
+    """The credential is missing or may not do this."""
+
+    def __init__(self, message: str, *, authenticated: bool = False) -> None:
+        super().__init__(message)
+        self.authenticated = authenticated
+
+
+class NotCached(SemcacheError):
+    """The caller asked for a cached answer only, and there is none (RFC 9111 §5.2.1.7)."""
+
+
+class BudgetExceeded(SemcacheError):
+    """A spending limit refuses to send this request upstream."""
+
+
+class StoreError(SemcacheError):
+    """The store failed."""
+
+
+class StoreUnavailable(StoreError):
+    """The store cannot be read or written now."""
+
+
+class StoreTooNew(StoreError):
+    """The store was written by a newer version of semcache."""
+
+
+class IndexMismatch(StoreError):
+    """An index does not belong to the store or the embedding model beside it."""
+
+
+class EmbedderError(SemcacheError):
+    """A text could not be embedded."""
+
+
+class MissingExtra(EmbedderError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
+class MissingModel(EmbedderError):
+    """The embedding model has not been built; the message names the command that builds it."""
+
+
+class UpstreamError(SemcacheError):
+    """The call to Claude failed."""
+
+
+class UpstreamStatus(UpstreamError):
+    """Claude answered with an error status; `headers` and `body` are kept as they came."""
+
+    def __init__(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
+        super().__init__(f"upstream answered {status}")
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+
+class UpstreamTimeout(UpstreamError):
+    """Claude did not answer in time."""
+
+
+class UpstreamUnreachable(UpstreamError):
+    """There is no connection to Claude."""
+
+
+class UpstreamTorn(UpstreamError):
+    """Claude's answer ended, or turned into an error, before it was complete."""

@@ -1,0 +1,162 @@
+"""The protocol every store is used through: the truth about entries and exemplars.
+
+Scope comes first in every method that searches; similarity is cosine in [-1, 1], higher is closer;
+time is the store's own clock (seconds since the epoch). A store returns candidates; whether one is
+a hit is decided above it. Every method is thread-safe and raises `StoreError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Protocol
+
+from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which entries a listing or purge means; every given condition must hold."""
+
+    namespace: str | None = None
+    tag: str | None = None
+    model: str | None = None  # requested or served
+    kind: Kind | None = None
+    created_before: float | None = None
+    entry_ids: tuple[str, ...] | None = None
+    text: str | None = None  # occurs in the question
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing. `next_cursor` is None on the last."""
+
+    entries: tuple[Entry, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class StoreStats:
+    """How full a store is."""
+
+    entries: int
+    faq_entries: int
+    exemplars: int
+    scopes: int
+    bytes: int  # of stored messages and questions
+    hits: int
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """What one request cost, and would have cost. Never holds a prompt or a credential."""
+
+    at: float
+    namespace: str
+    label: str
+    outcome: str  # exact | semantic | faq | miss | bypass
+    reason: str
+    requested_model: str
+    served_model: str
+    baseline_usd: Decimal
+    cost_usd: Decimal
+    input_tokens: int
+    output_tokens: int
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class LedgerSum:
+    """Ledger rows of one outcome, added up."""
+
+    outcome: str
+    requests: int
+    baseline_usd: Decimal
+    cost_usd: Decimal
+
+
+class Store(Protocol):
+    """Entries, their exemplars, and the rows of the ledger."""
+
+    # the path of a request
+    def get_exact(self, scope: Scope, key: str) -> Entry | None:
+        """The live entry with this exact key."""
+        ...
+
+    def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
+        """The k nearest exemplars of live entries of this scope, closest first, ties by exemplar id."""
+        ...
+
+    def has_exemplars(self, scope: Scope) -> bool:
+        """Whether a search of this scope could find anything: spares an embedding."""
+        ...
+
+    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
+        """Store an entry with its exemplars in one transaction, replacing one of the same scope and key.
+
+        The replaced entry keeps its id and its hit count; the entry as stored is returned.
+        """
+        ...
+
+    def add_exemplar(self, exemplar: Exemplar) -> Exemplar | None:
+        """Attach a labelled text to an entry; None where the entry is gone."""
+        ...
+
+    def record_hit(self, entry_id: str) -> None:
+        """Count a served hit; written in batches."""
+        ...
+
+    # administration
+    def get(self, entry_id: str) -> Entry | None:
+        """One live entry."""
+        ...
+
+    def exemplars(self, entry_id: str) -> list[Exemplar]:
+        """The exemplars of one entry, oldest first."""
+        ...
+
+    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
+        """Live entries, newest first."""
+        ...
+
+    def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
+        """Remove the selected entries with their exemplars; the number (that would be) removed."""
+        ...
+
+    def expire(self, *, limit: int = 1000) -> int:
+        """Remove entries past their TTL; the number removed."""
+        ...
+
+    def evict(self) -> int:
+        """Bring the store within its size limits, least valuable learned entries first."""
+        ...
+
+    def scan(self) -> Iterator[tuple[Entry, list[Exemplar]]]:
+        """Every live entry, in a stable order: for export and re-embedding."""
+        ...
+
+    def stats(self) -> StoreStats: ...
+
+    def secret(self, name: str) -> bytes:
+        """32 random bytes kept under this name, made on first use: the key of HMACs."""
+        ...
+
+    # the ledger
+    def book(self, rows: Sequence[LedgerRow]) -> None:
+        """Append ledger rows."""
+        ...
+
+    def ledger_sums(
+        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
+    ) -> list[LedgerSum]:
+        """Sums by outcome over a period."""
+        ...
+
+    def flush(self) -> None:
+        """Write everything that is buffered."""
+        ...
+
+    def close(self) -> None:
+        """Flush, take snapshots and let go of files. May be called twice."""
+        ...

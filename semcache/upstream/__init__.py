@@ -1,0 +1,1 @@
+"""The Claude API over HTTP, and the simulator of it."""
