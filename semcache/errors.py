@@ -85,7 +85,9 @@ class MissingModel(EmbedderError):
 
 
 class UpstreamError(SemcacheError):
-    """The call to Claude failed."""
+    """The call to Claude failed. `lookup` is what the cache had said before, for the headers."""
+
+    lookup: object = None
 
 
 class UpstreamStatus(UpstreamError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -51,6 +52,7 @@ class Message:
     raw: bytes | None = field(default=None, repr=False, compare=False)
     headers: Headers = field(default=(), repr=False, compare=False)
     coalesced: bool = field(default=False, compare=False)  # another identical request paid for it
+    faithful: bool = field(default=True, compare=False)  # False: a stream held parts we do not understand
 
     @classmethod
     def parse(cls, raw: bytes, headers: Headers = ()) -> Message:
@@ -125,3 +127,8 @@ def _count(counts: Json, name: str) -> int:
 def block_types(blocks: Iterable[Json]) -> frozenset[str]:
     """The types that occur among these content blocks."""
     return frozenset(str(block.get("type")) for block in blocks)
+
+
+def new_message_id() -> str:
+    """A fresh message id in Claude's form."""
+    return f"msg_{secrets.token_hex(12)}"

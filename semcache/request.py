@@ -49,9 +49,7 @@ class Directives:
     no_store: bool = False
     only_if_cached: bool = False
     max_age_seconds: float | None = None
-    task: str | None = None
     tags: tuple[str, ...] = ()
-    strategies: tuple[str, ...] | None = None  # None: all that are switched on
 
 
 @dataclass(frozen=True)
@@ -62,10 +60,10 @@ class Request:
     nobody touched goes upstream byte for byte. `shaped_by` names the strategies that changed it.
     """
 
-    body: Json
+    body: Json = field(repr=False)
     caller: Caller = Caller()
     directives: Directives = Directives()
-    headers: Headers = ()  # those to forward, names in lower case
+    headers: Headers = field(default=(), repr=False)  # those to forward, credential too; names in lower case
     query: str = ""
     raw: bytes | None = field(default=None, repr=False, compare=False)
     shaped_by: tuple[str, ...] = ()

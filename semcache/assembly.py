@@ -1,0 +1,139 @@
+"""The one place that wires all parts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from semcache.cache import Cache, Policy
+from semcache.decision.threshold import CalibratedThreshold
+from semcache.embedders.embedder import Embedder
+from semcache.embedders.opening import calibration_of, open_embedder
+from semcache.errors import SettingsError
+from semcache.exchange import Forward, stack
+from semcache.ledger import Ledger
+from semcache.message import Usage
+from semcache.pricing import PriceBook, find_claude_manifest
+from semcache.settings import Settings
+from semcache.stores.limits import Limits
+from semcache.stores.opening import open_store
+from semcache.stores.store import Store
+from semcache.tenants import Tenants
+from semcache.upstream.upstream import Upstream
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], float]
+
+
+@dataclass
+class Assembly:
+    """All parts, joined. `forward` answers requests; `close` lets go of everything."""
+
+    settings: Settings
+    store: Store
+    embedder: Embedder
+    cache: Cache
+    ledger: Ledger
+    prices: PriceBook
+    tenants: Tenants
+    forward: Forward
+    executor: ThreadPoolExecutor = field(repr=False)
+
+    def close(self) -> None:
+        """Write what is buffered and close. May be called twice."""
+        self.executor.shutdown(wait=True)
+        self.ledger.flush()
+        self.store.close()
+        self.embedder.close()
+
+
+def assemble(
+    settings: Settings, *, clock: Clock = time.time, embedder: Embedder | None = None, store: Store | None = None
+) -> Assembly:
+    """Open the parts that the settings name, and stack the steps of a request, outermost first.
+
+    Raises `SettingsError`, `ManifestError`, `EmbedderError`, `StoreError`.
+    """
+    models_dir = find_models_dir(settings)
+    prices = PriceBook.load(find_claude_manifest(models_dir))
+    calibration = calibration_of(settings.embedder, models_dir=models_dir)
+    if calibration is None:
+        raise SettingsError(
+            f"embedder: {settings.embedder} has no calibration in embedders.toml, so no similarity of it is known to be "
+            "safe; run benchmarks/calibrate_threshold.py, or set mode = \"exact\""
+        )
+    embedder = embedder or open_embedder(settings.embedder, models_dir=models_dir)
+    store = store or open_store(
+        settings.store,
+        data_dir=settings.data_dir,
+        space=embedder.fingerprint,
+        dims=embedder.dims,
+        clock=clock,
+        limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
+    )
+    price = _price_at(prices, clock)
+    cache = Cache(
+        store,
+        embedder,
+        CalibratedThreshold(calibration, error_budget=settings.error_budget),
+        policy=policy_of(settings),
+        cost_usd=lambda model, usage: float(price(model, usage) or 0),
+        clock=clock,
+    )
+    ledger = Ledger(store, price, clock=clock)
+    tenants = Tenants(store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces)
+    forward = stack([ledger.step, cache.step])
+    executor = ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache")
+    return Assembly(settings, store, embedder, cache, ledger, prices, tenants, forward, executor)
+
+
+def policy_of(settings: Settings) -> Policy:
+    return Policy(settings.mode, settings.ttl_seconds, settings.max_entry_bytes, settings.namespaces)
+
+
+def open_upstream(settings: Settings, prices: PriceBook, *, clock: Clock = time.time) -> Upstream:
+    """What stands behind the cache: Claude, the simulator, or whatever speaks Claude's API at a base URL."""
+    if settings.upstream == "simulator":
+        from semcache.samples import sample_answers
+        from semcache.upstream.simulator import Simulator
+
+        return Simulator(prices, answers=sample_answers(), clock=clock)
+    from semcache.upstream.claude import CLAUDE_URL, ClaudeUpstream
+
+    base_url = CLAUDE_URL if settings.upstream == "claude" else settings.upstream
+    if not base_url.startswith(("http://", "https://")):
+        raise SettingsError(f"upstream: use `claude`, `simulator` or a base URL, got {settings.upstream!r}")
+    return ClaudeUpstream(
+        base_url,
+        api_key=settings.anthropic_api_key,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        read_timeout_seconds=settings.read_timeout_seconds,
+    )
+
+
+def find_models_dir(settings: Settings) -> Path:
+    """The models/ folder: the setting, ./models, or the repository's beside an editable install."""
+    if settings.models_dir is not None:
+        return settings.models_dir
+    beside = Path(__file__).resolve().parents[1] / "models"
+    here = Path("models")
+    return here if (here / "embedders.toml").is_file() or not beside.is_dir() else beside
+
+
+def _price_at(prices: PriceBook, clock: Clock) -> Callable[[str, Usage], Decimal | None]:
+    """Today's price of a call."""
+
+    def price(model: str, usage: Usage) -> Decimal | None:
+        return prices.cost_usd(model, usage, on=datetime.fromtimestamp(clock(), UTC).date())
+
+    return price
+
+

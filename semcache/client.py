@@ -1,0 +1,214 @@
+"""The library's face: SemanticCache for blocking code, AsyncSemanticCache for event loops, one core."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from semcache import curation
+from semcache.assembly import Assembly, assemble, open_upstream
+from semcache.canonical import system_digest
+from semcache.curation import ImportReport, Narrowing
+from semcache.drivers import arun, on_threads, run
+from semcache.entry import Entry, Lookup
+from semcache.errors import InvalidRequest
+from semcache.exchange import Answer
+from semcache.faq import FaqFormat, read_faq
+from semcache.flights import Flights
+from semcache.message import Message, new_message_id, text_message
+from semcache.portal import Portal
+from semcache.request import DEFAULT_VERSION, Directives, Json, Mode, Request
+from semcache.settings import Settings, load_settings
+from semcache.stores.store import LedgerSum, Selection, StoreStats
+from semcache.upstream.upstream import Upstream
+
+DEFAULT_MODEL = "claude-sonnet-5-5"
+DEFAULT_MAX_TOKENS = 1024
+
+
+class Parts:
+    """What both faces share: the assembled parts, and how arguments become a request."""
+
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        upstream: Upstream | None = None,
+        clock: Callable[[], float] = time.time,
+        **overrides: Any,
+    ) -> None:
+        self.settings = (settings or load_settings()).with_arguments(**overrides)
+        self.assembly: Assembly = assemble(self.settings, clock=clock)
+        self.upstream: Upstream = upstream or open_upstream(self.settings, self.assembly.prices, clock=clock)
+
+    def request(  # noqa: PLR0913 - the fields of Claude's API and of our directives
+        self,
+        question: str | Sequence[Json],
+        *,
+        model: str = DEFAULT_MODEL,
+        max_tokens: int = DEFAULT_MAX_TOKENS,
+        system: str | Sequence[Json] | None = None,
+        history: Sequence[Json] = (),
+        namespace: str | None = None,
+        api_key: str | None = None,
+        mode: Mode | str = Mode.SEMANTIC,
+        tags: Sequence[str] = (),
+        no_cache: bool = False,
+        no_store: bool = False,
+        only_if_cached: bool = False,
+        max_age_seconds: float | None = None,
+        **body: Any,
+    ) -> Request:
+        """A Messages request that asks `question` (a text, or content blocks) after `history`."""
+        content = question if isinstance(question, str) else list(question)
+        turns = [*history, {"role": "user", "content": content}]
+        fields = {"model": model, "max_tokens": max_tokens, "messages": turns, **body}
+        if system is not None:
+            fields["system"] = system if isinstance(system, str) else list(system)
+        directives = Directives(
+            Mode(mode), no_cache, no_store, only_if_cached, max_age_seconds, tags=tuple(sorted(set(tags)))
+        )
+        credential = api_key or self.settings.anthropic_api_key or ""
+        headers = (("content-type", "application/json"), ("anthropic-version", DEFAULT_VERSION))
+        if credential:
+            headers += (("x-api-key", credential),)
+        caller = self.assembly.tenants.local(credential, namespace=namespace)
+        return Request(body=fields, caller=caller, directives=directives, headers=headers)
+
+    def close(self) -> None:
+        self.assembly.close()
+
+
+class _Curating:
+    """The calls that never wait for Claude: the same in both faces."""
+
+    parts: Parts
+
+    def lookup(self, question: str | Sequence[Json], **options: Any) -> Lookup:
+        """What would happen to this question: Hit, Miss or Bypass, with its reason. Nothing is sent or counted."""
+        return self.parts.assembly.cache.lookup(self.parts.request(question, **options))
+
+    def put(self, question: str, answer: str | Json, **options: Any) -> Entry | None:
+        """Store an answer (a text, or a message in Claude's shape); None where the decision forbids it."""
+        request = self.parts.request(question, **options)
+        if isinstance(answer, str):
+            usage = {"input_tokens": 0, "output_tokens": 0}
+            message = text_message(answer, model=request.model, message_id=new_message_id(), usage=usage)
+        else:
+            message = Message(answer)
+        return self.parts.assembly.cache.remember(request, message)
+
+    def import_faq(  # noqa: PLR0913 - where the file is and where it belongs
+        self,
+        source: Path | str,
+        *,
+        format: FaqFormat | None = None,
+        namespace: str = "default",
+        model: str | None = None,
+        system: str | None = None,
+        tags: Sequence[str] = (),
+        on_progress: Callable[[int], None] | None = None,
+    ) -> ImportReport:
+        """Import a FAQ from a CSV, JSONL or Markdown file. Idempotent; errors carry line numbers."""
+        narrowed = None if system is None else system_digest(Request({"system": system}))
+        into = Narrowing(namespace, model, narrowed)
+        rows = read_faq(Path(source), format=format)
+        return curation.import_faq(
+            self.parts.assembly.cache, rows, into=into, tags=tuple(tags), on_progress=on_progress
+        )
+
+    def feedback(self, entry_id: str, *, right: bool, question: str | None = None) -> Entry | None:
+        """Say that an answer was right or wrong, for its own question or for another; None: no such entry."""
+        return curation.correct(self.parts.assembly.cache, entry_id, right=right, question=question)
+
+    def purge(
+        self, *, near: str | None = None, similarity: float = 0.85, dry_run: bool = False, **conditions: Any
+    ) -> int:
+        """Remove entries by namespace, tag, model, kind, created_before, entry_ids, or nearness to a text."""
+        unknown = set(conditions) - set(Selection.__dataclass_fields__)
+        if unknown:
+            raise InvalidRequest(f"purge: unknown condition {', '.join(sorted(unknown))}")
+        return curation.purge(
+            self.parts.assembly.cache, Selection(**conditions), near=near, similarity=similarity, dry_run=dry_run
+        )
+
+    def stats(self) -> StoreStats:
+        """How full the store is."""
+        self.parts.assembly.store.flush()
+        return self.parts.assembly.store.stats()
+
+    def savings(self, *, since: float | None = None, namespace: str | None = None) -> list[LedgerSum]:
+        """The ledger, summed by outcome."""
+        self.parts.assembly.ledger.flush()
+        return self.parts.assembly.store.ledger_sums(since=since, namespace=namespace)
+
+
+class SemanticCache(_Curating):
+    """The cache for blocking code; safe to share between threads.
+
+    >>> with SemanticCache(upstream="simulator") as cache:
+    ...     print(cache.ask("How do I reset my password?").message.text)
+    """
+
+    def __init__(self, settings: Settings | None = None, **options: Any) -> None:
+        self.parts = Parts(settings, **options)
+        self.portal = Portal()
+        self.flights = Flights(self.parts.upstream, coalesce=self.parts.settings.coalesce)
+        self.advance = on_threads(self.parts.assembly.executor)
+
+    def ask(self, question: str | Sequence[Json], **options: Any) -> Answer:
+        """Answer from memory where that is known to be right, else from Claude. Raises `SemcacheError`."""
+        return self.answer(self.parts.request(question, **options))
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request that is already in Claude's form."""
+        exchange = self.parts.assembly.forward(request)
+        return run(exchange, lambda call: self.portal.enter(self.flights.carry(call)))
+
+    def close(self) -> None:
+        """Write what is buffered and close. May be called twice."""
+        if self.portal.is_open:
+            self.portal.call(self.parts.upstream.aclose())
+        self.portal.close()
+        self.parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class AsyncSemanticCache(_Curating):
+    """The cache for one event loop. Lookups run on worker threads; `lookup` itself blocks for about a millisecond."""
+
+    def __init__(self, settings: Settings | None = None, **options: Any) -> None:
+        self.parts = Parts(settings, **options)
+        self.flights = Flights(self.parts.upstream, coalesce=self.parts.settings.coalesce)
+        self.advance = on_threads(self.parts.assembly.executor)
+
+    async def ask(self, question: str | Sequence[Json], **options: Any) -> Answer:
+        """Answer from memory where that is known to be right, else from Claude. Raises `SemcacheError`."""
+        return await self.answer(self.parts.request(question, **options))
+
+    async def answer(self, request: Request) -> Answer:
+        """Answer a request that is already in Claude's form."""
+        return await arun(self.parts.assembly.forward(request), self.flights.carry, self.advance)
+
+    async def aclose(self) -> None:
+        """Write what is buffered and close. May be called twice."""
+        await self.parts.upstream.aclose()
+        self.parts.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+

@@ -1,0 +1,96 @@
+"""The step that books what every request cost, and what it would have cost unassisted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+from semcache.entry import Bypass, Hit, Kind, Miss
+from semcache.errors import StoreError
+from semcache.exchange import Answer, Exchange, Forward
+from semcache.message import Usage
+from semcache.request import Request
+from semcache.stores.store import LedgerRow, Store
+
+logger = logging.getLogger(__name__)
+
+Price = Callable[[str, Usage], Decimal | None]  # model, usage → dollars; None: the model has no known price
+ROWS_BUFFERED = 64
+SECONDS_BUFFERED = 1.0
+
+
+class Ledger:
+    """Prices every answer and writes one row for it, in batches."""
+
+    def __init__(self, store: Store, price: Price, *, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._price = price
+        self._clock = clock
+        self._rows: list[LedgerRow] = []
+        self._written_at = clock()
+        self._lock = threading.Lock()
+
+    def step(self, request: Request, forward: Forward) -> Exchange:
+        """The outermost layer. A request that fails upstream costs nothing and is not booked."""
+        began_at = self._clock()
+        answer = self.priced(request, (yield from forward(request)))
+        self._append(self._row(request, answer, began_at))
+        return answer
+
+    def priced(self, request: Request, answer: Answer) -> Answer:
+        """The answer with its cost and its baseline: the same request as it came, at real-time price."""
+        usage = answer.message.usage
+        model = request.model if isinstance(answer.lookup, Hit) else answer.message.model or request.model
+        baseline = self._price(model, usage)
+        is_free = isinstance(answer.lookup, Hit) or answer.message.coalesced
+        return replace(answer, cost_usd=Decimal(0) if is_free else baseline, baseline_usd=baseline)
+
+    def flush(self) -> None:
+        """Write what is buffered; a store that fails costs bookkeeping, never an answer."""
+        with self._lock:
+            rows, self._rows, self._written_at = self._rows, [], self._clock()
+        try:
+            if rows:
+                self._store.book(rows)
+        except StoreError as error:
+            logger.warning("%d ledger rows lost: %s", len(rows), type(error).__name__)
+
+    def _append(self, row: LedgerRow) -> None:
+        with self._lock:
+            self._rows.append(row)
+            is_due = len(self._rows) >= ROWS_BUFFERED or row.at - self._written_at >= SECONDS_BUFFERED
+        if is_due:
+            self.flush()
+
+    def _row(self, request: Request, answer: Answer, began_at: float) -> LedgerRow:
+        usage, now = answer.message.usage, self._clock()
+        outcome, reason = outcome_of(answer)
+        return LedgerRow(
+            at=now,
+            namespace=request.caller.namespace,
+            label=request.caller.label,
+            outcome=outcome,
+            reason=reason,
+            requested_model=request.model,
+            served_model=answer.message.model,
+            baseline_usd=answer.baseline_usd or Decimal(0),
+            cost_usd=answer.cost_usd or Decimal(0),
+            input_tokens=usage.prompt_tokens,
+            output_tokens=usage.output_tokens,
+            latency_ms=(now - began_at) * 1000,
+        )
+
+
+def outcome_of(answer: Answer) -> tuple[str, str]:
+    """One word for what happened, and one for why: the labels of ledger rows and metrics."""
+    match answer.lookup:
+        case Hit(kind=kind, entry=entry):
+            return ("faq" if entry.kind is Kind.FAQ else kind.value), ""
+        case Miss(reason=reason):
+            return ("coalesced" if answer.message.coalesced else "miss"), reason
+        case Bypass(reason=reason):
+            return "bypass", reason

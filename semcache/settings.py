@@ -1,0 +1,228 @@
+"""Settings: one frozen object, read once at the edge from `semcache.toml` < environment < arguments."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from semcache.errors import SettingsError
+from semcache.request import Mode
+
+CONFIG_FILE = "semcache.toml"
+PREFIX = "SEMCACHE_"
+# Names under our prefix that are read elsewhere: the settings file itself, the CLI's server, benchmark data.
+OTHER_VARIABLES = frozenset({"SEMCACHE_CONFIG", "SEMCACHE_URL", "SEMCACHE_DATA"})
+
+
+@dataclass(frozen=True)
+class ServiceKey:
+    """A key that callers of the service must show, and the operator's name for it."""
+
+    label: str
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """How one namespace is kept. `members` are labels of service keys; empty: everyone."""
+
+    shared: bool = False
+    members: tuple[str, ...] = ()
+    mode: Mode | None = None
+    ttl_seconds: float | None = None
+
+
+def _about(default: Any, about: str, *, secret: bool = False) -> Any:
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata={"about": about})
+    return field(default=default, repr=not secret, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every setting, with its default. `metadata["about"]` is the line the README prints."""
+
+    host: str = _about("127.0.0.1", "address the service listens on")
+    port: int = _about(8080, "port the service listens on")
+    data_dir: Path = _about(Path("index"), "where the state lives: cache.sqlite3 and vectors-*.faiss")
+    models_dir: Path | None = _about(None, "where models/ lives; default: ./models, else the copy shipped inside the package")
+    store: str = _about("local:", "store URL: `local:`, `local:PATH` or `memory:`")
+    upstream: str = _about("claude", "where misses go: `claude`, `simulator`, or a base URL")
+    embedder: str = _about("all-MiniLM-L6-v2", "embedding model: a name built under models/, or `sentence-transformers:NAME`")
+    error_budget: float = _about(0.01, "tolerated share of wrong answers among semantic hits")
+    mode: Mode = _about(Mode.SEMANTIC, "how far the cache may go: off, shadow, exact or semantic; callers can only tighten")
+    api_keys: tuple[ServiceKey, ...] = _about((), "service keys callers must show, `label:key` comma-separated; empty: none required")
+    admin_key: str | None = _about(None, "key of the admin endpoints; without one they answer only on a loopback address", secret=True)
+    anthropic_api_key: str | None = _about(None, "credential for Claude where the caller brings none (ANTHROPIC_API_KEY)", secret=True)
+    ttl_seconds: float = _about(7 * 24 * 3600.0, "age at which a learned answer is forgotten, from the time it was stored")
+    max_entries: int = _about(200_000, "entries kept before the least valuable learned ones are evicted")
+    max_bytes: int = _about(2_000_000_000, "bytes of stored text kept before eviction")
+    max_entry_bytes: int = _about(1_000_000, "largest message that is stored")
+    max_request_bytes: int = _about(32_000_000, "largest request body that is read, as at Claude")
+    coalesce: bool = _about(True, "identical requests in flight share one upstream call")
+    connect_timeout_seconds: float = _about(10.0, "time to reach the upstream")
+    read_timeout_seconds: float = _about(660.0, "longest silence of the upstream")
+    ping_seconds: float = _about(15.0, "silence on a stream after which a ping is sent to the client")
+    threads: int | None = _about(None, "worker threads for lookups; default: the number of cores")
+    log_level: str = _about("INFO", "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged")
+    namespaces: dict[str, Namespace] = _about({}, "tables [namespaces.NAME] in semcache.toml: shared, members, mode, ttl_seconds")
+
+    def __post_init__(self) -> None:
+        _check(0 < self.error_budget < 1, "error_budget: must lie between 0 and 1, for example 0.01")
+        _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
+        for name in ("ttl_seconds", "max_entries", "max_bytes", "max_entry_bytes", "max_request_bytes", "ping_seconds"):
+            _check(getattr(self, name) > 0, f"{name}: must be greater than 0")
+        _check(self.threads is None or self.threads > 0, "threads: must be greater than 0")
+        _check(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "log_level: use DEBUG, INFO, WARNING or ERROR")
+        known = {key.label for key in self.api_keys}
+        for name, namespace in self.namespaces.items():
+            strangers = [label for label in namespace.members if label not in known]
+            _check(not strangers, f"namespaces.{name}.members: no service key is labelled {', '.join(strangers)}")
+
+    def namespace(self, name: str) -> Namespace:
+        return self.namespaces.get(name, Namespace())
+
+    def with_arguments(self, **given: Any) -> Settings:
+        """Override by arguments; None means not given."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, *, config: Path | None = None, **arguments: Any
+) -> Settings:
+    """Read the settings. Unknown keys raise `SettingsError` and name the nearest known one."""
+    environment = os.environ if environment is None else environment
+    path = config or Path(environment.get("SEMCACHE_CONFIG", CONFIG_FILE))
+    if config is not None or "SEMCACHE_CONFIG" in environment:
+        _check(path.is_file(), f"settings file {path} does not exist")
+    values = _from_file(path) if path.is_file() else {}
+    values |= _from_environment(environment)
+    return Settings(**values).with_arguments(**arguments)
+
+
+def variable_of(name: str) -> str:
+    """The environment variable of a setting."""
+    return "ANTHROPIC_API_KEY" if name == "anthropic_api_key" else PREFIX + name.upper()
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    return {_known(name, where=str(path)): _converted(name, value, str(path)) for name, value in table.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for variable, text in environment.items():
+        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        name = _known(variable.removeprefix(PREFIX).lower(), where="environment", shown=variable)
+        if text != "":
+            values[name] = _converted(name, text, variable)
+    if environment.get("ANTHROPIC_API_KEY"):
+        values["anthropic_api_key"] = environment["ANTHROPIC_API_KEY"]
+    return values
+
+
+def _known(name: str, *, where: str, shown: str | None = None) -> str:
+    names = [each.name for each in fields(Settings)]
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    nearest = (variable_of(near[0]) if shown else near[0]) if near else None
+    hint = f"; did you mean {nearest}?" if nearest else f"; known settings: {', '.join(names)}"
+    raise SettingsError(f"{where}: unknown setting {shown or name}{hint}")
+
+
+def _converted(name: str, value: Any, where: str) -> Any:
+    """A TOML value or an environment text as the setting's type."""
+    kind = str(Settings.__annotations__[name]).removesuffix(" | None")
+    convert = _CONVERTERS.get(kind)
+    try:
+        return value if convert is None else convert(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        shown = "" if name in ("api_keys", "admin_key", "anthropic_api_key") else f", got {value!r}"
+        raise SettingsError(f"{where}: {name} must be {_KINDS.get(kind, kind)}{shown}") from error
+
+
+def _boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[_or_value_error(value)]
+
+
+def _or_value_error(value: Any) -> str:
+    if not isinstance(value, str) or value.lower() not in ("true", "1", "yes", "false", "0", "no"):
+        raise ValueError(value)
+    return value.lower()
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool | float):
+        raise TypeError(value)
+    return int(value)
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(_text(part).strip() for part in parts if _text(part).strip())
+
+
+def _service_keys(value: Any) -> tuple[ServiceKey, ...]:
+    keys = []
+    for number, word in enumerate(_words(value), start=1):
+        label, colon, key = word.partition(":")
+        keys.append(ServiceKey(label, key) if colon and label and key else ServiceKey(f"key-{number}", word))
+    return tuple(keys)
+
+
+def _namespaces(value: Any) -> dict[str, Namespace]:
+    return {_text(name): _namespace(name, dict(table)) for name, table in value.items()}
+
+
+def _namespace(name: str, table: dict[str, Any]) -> Namespace:
+    names = [each.name for each in fields(Namespace)]
+    for key in table:
+        near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(names)}"
+        _check(key in names, f"namespaces.{name}: unknown setting {key}{hint}")
+    converters = {"shared": _boolean, "members": _words, "mode": Mode, "ttl_seconds": _number}
+    return Namespace(**{key: converters[key](given) for key, given in table.items()})
+
+
+_CONVERTERS = {
+    "str": _text, "int": _whole, "float": _number, "bool": _boolean, "Path": lambda value: Path(_text(value)).expanduser(),
+    "Mode": lambda value: Mode(_text(value).lower()), "tuple[str, ...]": _words,
+    "tuple[ServiceKey, ...]": _service_keys, "dict[str, Namespace]": _namespaces,
+}  # fmt: skip
+_KINDS = {
+    "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "Path": "a path",
+    "Mode": "off, shadow, exact or semantic", "tuple[str, ...]": "a list of words",
+    "tuple[ServiceKey, ...]": "`label:key` words separated by commas", "dict[str, Namespace]": "tables",
+}  # fmt: skip
+
+
+def _check(holds: bool, problem: str) -> None:
+    if not holds:
+        raise SettingsError(problem)
