@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from semcache.cache import Cache, Policy
+from semcache.cache import Cache
 from semcache.decision.threshold import CalibratedThreshold
 from semcache.embedders.embedder import Embedder
 from semcache.embedders.opening import calibration_of, open_embedder
@@ -20,6 +20,7 @@ from semcache.errors import SettingsError
 from semcache.exchange import Forward, stack
 from semcache.ledger import Ledger
 from semcache.message import Usage
+from semcache.policy import Policy
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.settings import Settings
 from semcache.stores.limits import Limits
@@ -67,8 +68,8 @@ def assemble(
     calibration = calibration_of(settings.embedder, models_dir=models_dir)
     if calibration is None:
         raise SettingsError(
-            f"embedder: {settings.embedder} has no calibration in embedders.toml, so no similarity of it is known to be "
-            "safe; run benchmarks/calibrate_threshold.py, or set mode = \"exact\""
+            f"embedder: {settings.embedder} has no calibration in embedders.toml, so no similarity of it is known to "
+            "be safe; run benchmarks/calibrate_threshold.py"
         )
     embedder = embedder or open_embedder(settings.embedder, models_dir=models_dir)
     store = store or open_store(
@@ -84,7 +85,7 @@ def assemble(
         store,
         embedder,
         CalibratedThreshold(calibration, error_budget=settings.error_budget),
-        policy=policy_of(settings),
+        policy=Policy(settings.mode, settings.ttl_seconds, settings.max_entry_bytes, settings.namespaces),
         cost_usd=lambda model, usage: float(price(model, usage) or 0),
         clock=clock,
     )
@@ -93,10 +94,6 @@ def assemble(
     forward = stack([ledger.step, cache.step])
     executor = ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache")
     return Assembly(settings, store, embedder, cache, ledger, prices, tenants, forward, executor)
-
-
-def policy_of(settings: Settings) -> Policy:
-    return Policy(settings.mode, settings.ttl_seconds, settings.max_entry_bytes, settings.namespaces)
 
 
 def open_upstream(settings: Settings, prices: PriceBook, *, clock: Clock = time.time) -> Upstream:
@@ -135,5 +132,3 @@ def _price_at(prices: PriceBook, clock: Clock) -> Callable[[str, Usage], Decimal
         return prices.cost_usd(model, usage, on=datetime.fromtimestamp(clock(), UTC).date())
 
     return price
-
-

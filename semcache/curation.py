@@ -6,11 +6,12 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from semcache.cache import Cache, faq_key
+from semcache.cache import Cache
 from semcache.entry import Embedding, Entry, Exemplar, Kind, Label, Origin, Scope, new_entry_id
 from semcache.errors import StoreError
 from semcache.faq import FaqError, FaqRow
 from semcache.message import text_message
+from semcache.search import faq_key
 from semcache.stores.store import Selection
 
 _ROWS_EMBEDDED_AT_ONCE = 64

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import Executor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from functools import partial
 from typing import TypeVar
 
 from semcache.errors import UpstreamError
@@ -42,9 +43,7 @@ def run(exchange: Exchange, carry: Carry, *, step: Call | Answer | None = None) 
         exchange.close()
 
 
-async def arun(
-    exchange: Exchange, carry: ACarry, advance: Advance, *, step: Call | Answer | None = None
-) -> Answer:
+async def arun(exchange: Exchange, carry: ACarry, advance: Advance, *, step: Call | Answer | None = None) -> Answer:
     """Drive to the answer; `advance` decides on which thread the exchange does its own work."""
     try:
         step = step or await advance(lambda: begin(exchange))
@@ -67,8 +66,7 @@ async def astream(
                 head = await passage.head()
             except UpstreamError as error:
                 await passage.leave()
-                failure = error
-                step = await advance(lambda: resume(exchange, failure))
+                step = await advance(partial(resume, exchange, error))
             except BaseException:
                 await passage.leave()
                 raise
@@ -164,8 +162,7 @@ async def _acarried(exchange: Exchange, call: Call, carry: ACarry, advance: Adva
     try:
         message = await passage.__aenter__()
     except UpstreamError as error:
-        failure = error
-        return await advance(lambda: resume(exchange, failure))
+        return await advance(partial(resume, exchange, error))
     try:
         return await advance(lambda: resume(exchange, message))
     finally:

@@ -127,15 +127,11 @@ class _Converter:
         return UpstreamRequest(request.method, request.url.path, query, headers, request.content)
 
     def whole(self, request: Request, answer: Answer) -> httpx2.Response:
-        headers = answer_headers(
-            request, answer, upstream=self._upstream_name, now=self._parts.assembly.cache.now()
-        )
+        headers = answer_headers(request, answer, upstream=self._upstream_name, now=self._parts.assembly.cache.now())
         return httpx2.Response(200, headers=list(headers), content=b"".join(answer_body(request, answer)))
 
     def begun(self, live: Live, stream: httpx2.SyncByteStream | httpx2.AsyncByteStream) -> httpx2.Response:
-        headers = live_headers(
-            live.call, live.head.headers, upstream=self._upstream_name, is_coalesced=live.coalesced
-        )
+        headers = live_headers(live.call, live.head.headers, upstream=self._upstream_name, is_coalesced=live.coalesced)
         return httpx2.Response(live.head.status, headers=list(headers), stream=stream)
 
     def failure(self, error: SemcacheError) -> httpx2.Response:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from semcache.errors import SettingsError
+from semcache.policy import Namespace, ServiceKey
 from semcache.request import Mode
 
 CONFIG_FILE = "semcache.toml"
@@ -20,57 +21,33 @@ OTHER_VARIABLES = frozenset({"SEMCACHE_CONFIG", "SEMCACHE_URL", "SEMCACHE_DATA"}
 
 
 @dataclass(frozen=True)
-class ServiceKey:
-    """A key that callers of the service must show, and the operator's name for it."""
-
-    label: str
-    key: str = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Namespace:
-    """How one namespace is kept. `members` are labels of service keys; empty: everyone."""
-
-    shared: bool = False
-    members: tuple[str, ...] = ()
-    mode: Mode | None = None
-    ttl_seconds: float | None = None
-
-
-def _about(default: Any, about: str, *, secret: bool = False) -> Any:
-    if isinstance(default, dict):
-        return field(default_factory=dict, metadata={"about": about})
-    return field(default=default, repr=not secret, metadata={"about": about})
-
-
-@dataclass(frozen=True)
 class Settings:
-    """Every setting, with its default. `metadata["about"]` is the line the README prints."""
+    """Every setting, with its default; `ABOUT` says what each is for."""
 
-    host: str = _about("127.0.0.1", "address the service listens on")
-    port: int = _about(8080, "port the service listens on")
-    data_dir: Path = _about(Path("index"), "where the state lives: cache.sqlite3 and vectors-*.faiss")
-    models_dir: Path | None = _about(None, "where models/ lives; default: ./models, else the copy shipped inside the package")
-    store: str = _about("local:", "store URL: `local:`, `local:PATH` or `memory:`")
-    upstream: str = _about("claude", "where misses go: `claude`, `simulator`, or a base URL")
-    embedder: str = _about("all-MiniLM-L6-v2", "embedding model: a name built under models/, or `sentence-transformers:NAME`")
-    error_budget: float = _about(0.01, "tolerated share of wrong answers among semantic hits")
-    mode: Mode = _about(Mode.SEMANTIC, "how far the cache may go: off, shadow, exact or semantic; callers can only tighten")
-    api_keys: tuple[ServiceKey, ...] = _about((), "service keys callers must show, `label:key` comma-separated; empty: none required")
-    admin_key: str | None = _about(None, "key of the admin endpoints; without one they answer only on a loopback address", secret=True)
-    anthropic_api_key: str | None = _about(None, "credential for Claude where the caller brings none (ANTHROPIC_API_KEY)", secret=True)
-    ttl_seconds: float = _about(7 * 24 * 3600.0, "age at which a learned answer is forgotten, from the time it was stored")
-    max_entries: int = _about(200_000, "entries kept before the least valuable learned ones are evicted")
-    max_bytes: int = _about(2_000_000_000, "bytes of stored text kept before eviction")
-    max_entry_bytes: int = _about(1_000_000, "largest message that is stored")
-    max_request_bytes: int = _about(32_000_000, "largest request body that is read, as at Claude")
-    coalesce: bool = _about(True, "identical requests in flight share one upstream call")
-    connect_timeout_seconds: float = _about(10.0, "time to reach the upstream")
-    read_timeout_seconds: float = _about(660.0, "longest silence of the upstream")
-    ping_seconds: float = _about(15.0, "silence on a stream after which a ping is sent to the client")
-    threads: int | None = _about(None, "worker threads for lookups; default: the number of cores")
-    log_level: str = _about("INFO", "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged")
-    namespaces: dict[str, Namespace] = _about({}, "tables [namespaces.NAME] in semcache.toml: shared, members, mode, ttl_seconds")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    data_dir: Path = Path("index")
+    models_dir: Path | None = None
+    store: str = "local:"
+    upstream: str = "claude"
+    embedder: str = "all-MiniLM-L6-v2"
+    error_budget: float = 0.01
+    mode: Mode = Mode.SEMANTIC
+    api_keys: tuple[ServiceKey, ...] = ()
+    admin_key: str | None = field(default=None, repr=False)
+    anthropic_api_key: str | None = field(default=None, repr=False)
+    ttl_seconds: float = 7 * 24 * 3600.0
+    max_entries: int = 200_000
+    max_bytes: int = 2_000_000_000
+    max_entry_bytes: int = 1_000_000
+    max_request_bytes: int = 32_000_000
+    coalesce: bool = True
+    connect_timeout_seconds: float = 10.0
+    read_timeout_seconds: float = 660.0
+    ping_seconds: float = 15.0
+    threads: int | None = None
+    log_level: str = "INFO"
+    namespaces: dict[str, Namespace] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check(0 < self.error_budget < 1, "error_budget: must lie between 0 and 1, for example 0.01")
@@ -90,6 +67,34 @@ class Settings:
     def with_arguments(self, **given: Any) -> Settings:
         """Override by arguments; None means not given."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+
+ABOUT = {
+    "host": "address the service listens on",
+    "port": "port the service listens on",
+    "data_dir": "where the state lives: cache.sqlite3 and vectors-*.faiss",
+    "models_dir": "where models/ lives; default: ./models, else the copy shipped inside the package",
+    "store": "store URL: `local:`, `local:PATH` or `memory:`",
+    "upstream": "where misses go: `claude`, `simulator`, or a base URL",
+    "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
+    "error_budget": "tolerated share of wrong answers among semantic hits",
+    "mode": "how far the cache may go: off, shadow, exact or semantic; callers can only tighten",
+    "api_keys": "service keys callers must show, `label:key` comma-separated; empty: none required",
+    "admin_key": "key of the admin endpoints; without one they answer only on a loopback address",
+    "anthropic_api_key": "credential for Claude where the caller brings none (ANTHROPIC_API_KEY)",
+    "ttl_seconds": "age at which a learned answer is forgotten, from the time it was stored",
+    "max_entries": "entries kept before the least valuable learned ones are evicted",
+    "max_bytes": "bytes of stored text kept before eviction",
+    "max_entry_bytes": "largest message that is stored",
+    "max_request_bytes": "largest request body that is read, as at Claude",
+    "coalesce": "identical requests in flight share one upstream call",
+    "connect_timeout_seconds": "time to reach the upstream",
+    "read_timeout_seconds": "longest silence of the upstream",
+    "ping_seconds": "silence on a stream after which a ping is sent to the client",
+    "threads": "worker threads for lookups; default: the number of cores",
+    "log_level": "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged",
+    "namespaces": "tables [namespaces.NAME] in semcache.toml: shared, members, mode, ttl_seconds",
+}
 
 
 def load_settings(
@@ -212,7 +217,8 @@ def _namespace(name: str, table: dict[str, Any]) -> Namespace:
 
 
 _CONVERTERS = {
-    "str": _text, "int": _whole, "float": _number, "bool": _boolean, "Path": lambda value: Path(_text(value)).expanduser(),
+    "str": _text, "int": _whole, "float": _number, "bool": _boolean,
+    "Path": lambda value: Path(_text(value)).expanduser(),
     "Mode": lambda value: Mode(_text(value).lower()), "tuple[str, ...]": _words,
     "tuple[ServiceKey, ...]": _service_keys, "dict[str, Namespace]": _namespaces,
 }  # fmt: skip

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from semcache.errors import InvalidRequest, NotAllowed
+from semcache.policy import Namespace, ServiceKey
 from semcache.request import Caller, Headers
-from semcache.settings import Namespace, ServiceKey
 
 DEFAULT_NAMESPACE = "default"
 CREDENTIAL_HEADERS = frozenset({"x-api-key", "authorization"})
@@ -77,7 +77,5 @@ def credential_of(headers: Headers) -> str:
 
 def _checked_namespace(name: str) -> str:
     if len(name) > _LONGEST_NAMESPACE or not name.isprintable():
-        raise InvalidRequest(
-            f"x-semcache-namespace: use at most {_LONGEST_NAMESPACE} printable characters"
-        )
+        raise InvalidRequest(f"x-semcache-namespace: use at most {_LONGEST_NAMESPACE} printable characters")
     return name

@@ -80,7 +80,7 @@ def read_tags(text: str) -> tuple[str, ...]:
     tags = tuple(sorted({word.strip() for word in text.split(",")} - {""}))
     if len(tags) > _MAX_TAGS or not all(_TAG.fullmatch(tag) for tag in tags):
         raise InvalidRequest(
-            f"x-semcache-tags: at most {_MAX_TAGS} tags of 1 to 64 letters, digits or . : / @ + - _, separated by commas"
+            f"x-semcache-tags: at most {_MAX_TAGS} tags of 1 to 64 letters, digits or . : / @ + - _, split by commas"
         )
     return tags
 
