@@ -61,21 +61,13 @@ class Cache:
     def lookup(self, request: Request) -> Lookup:
         """What would happen to this request, without any upstream call."""
         request = self._tightened(request)
-        identity = identify(request)
-        permission = lookup_permission(request, identity)
         try:
-            match permission:
-                case NoLookup(reason):
-                    waiting = self._miss(request, identity, reason) if request.directives.no_cache else None
-                    return Bypass(reason, would_be=waiting)
-                case _:
-                    found = self._search.find(request, identity, permission)
+            return self._looked_up(request)
         except StoreError as error:
             logger.warning("lookup failed open: %s", type(error).__name__)
             return Bypass(UNAVAILABLE, detail=str(error))
-        if request.directives.mode is Mode.SHADOW:
-            return Bypass("shadow", would_be=found)
-        return found
+        except RecursionError:
+            return Bypass("unreadable", detail="nested too deeply")
 
     def serve(self, request: Request, hit: Hit) -> Answer:
         """The entry's message as this caller should see it, with a fresh id."""
@@ -102,6 +94,15 @@ class Cache:
     def now(self) -> float:
         """The clock every time in the cache comes from, in seconds since the epoch."""
         return self._clock()
+
+    def _looked_up(self, request: Request) -> Lookup:
+        identity = identify(request)
+        permission = lookup_permission(request, identity)
+        if isinstance(permission, NoLookup):
+            waiting = self._miss(request, identity, permission.reason) if permission.reason == "no-cache" else None
+            return Bypass(permission.reason, would_be=waiting)
+        found = self._search.find(request, identity, permission)
+        return Bypass("shadow", would_be=found) if request.directives.mode is Mode.SHADOW else found
 
     def _tightened(self, request: Request) -> Request:
         mode = self.policy.mode_in(request.caller.namespace).tightened_by(request.directives.mode)

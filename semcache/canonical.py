@@ -17,7 +17,6 @@ from semcache.request import Json, Request
 # Fields that change how an answer is delivered or billed, never what it says (Claude API §9.5).
 DELIVERY_FIELDS = frozenset({"stream", "metadata", "cache_control", "diagnostics", "service_tier", "max_tokens"})
 BILLING_PREFIX = "x-anthropic-billing-header:"  # Claude Code's first system block
-_HOLE = {"type": "question"}
 
 
 @dataclass(frozen=True)
@@ -34,26 +33,21 @@ class Identity:
 def identify(request: Request) -> Identity:
     """Digest a request. Costs one canonical encoding of the body and two SHA-256."""
     position = _question_position(request.messages)
-    turns, question, companions = [], None, frozenset[str]()
-    for index, turn in enumerate(request.messages):
-        content = _normal_content(turn.get("content"))
-        if index == position:
-            question = "\n\n".join(block["text"] for block in content if block.get("type") == "text")
-            companions = block_types(content) - {"text"}
-            content = [block for block in content if block.get("type") != "text"] + [_HOLE]
-        turns.append({**turn, "content": content})
-    frame = {name: value for name, value in request.body.items() if name not in DELIVERY_FIELDS}
-    frame |= {"messages": turns if request.messages else request.body.get("messages")}
-    frame |= {"system": _normal_system(frame.get("system")), "tools": _normal_tools(frame.get("tools"))}
-    query = "&".join(part for part in request.query.split("&") if part not in ("", "beta=true"))
-    caller = request.caller
-    scope = digest([caller.namespace, caller.partition, request.version, request.betas, query, frame])
+    turns = [{**turn, "content": _normal_content(turn.get("content"))} for turn in request.messages]
+    texts: list[str] = []
+    companions = frozenset[str]()
+    if position is not None:
+        blocks = turns[position]["content"]
+        texts = [block["text"] for block in blocks if block.get("type") == "text"]
+        companions = block_types(blocks) - {"text"}
+        turns[position]["content"] = [_hollowed(block) for block in blocks]
+    scope = digest([*_surroundings(request), _frame(request, turns)])
     return Identity(
         scope_digest=scope,
-        key=digest([scope, question]),
-        question=question,
+        key=digest([scope, texts]),
+        question="\n\n".join(texts) if position is not None else None,
         companions=companions,
-        history_turns=position if position is not None else len(turns),
+        history_turns=len(turns) if position is None else position,
     )
 
 
@@ -71,6 +65,23 @@ def canonical(value: Any) -> bytes:
     """Bytes that are equal exactly when two JSON values are: sorted names, whole integers kept whole."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
+
+
+def _surroundings(request: Request) -> list[Any]:
+    """What separates requests besides their bodies."""
+    query = "&".join(part for part in request.query.split("&") if part not in ("", "beta=true"))
+    return [request.caller.namespace, request.caller.partition, request.version, request.betas, query]
+
+
+def _frame(request: Request, turns: list[Json]) -> Json:
+    frame = {name: value for name, value in request.body.items() if name not in DELIVERY_FIELDS}
+    if turns:
+        frame["messages"] = turns
+    return {**frame, "system": _normal_system(frame.get("system")), "tools": _normal_tools(frame.get("tools"))}
+
+
+def _hollowed(block: Json) -> Json:
+    return {**block, "text": None} if block.get("type") == "text" else block
 
 
 def _question_position(messages: list[Json]) -> int | None:

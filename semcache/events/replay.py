@@ -65,7 +65,7 @@ def _usage(body: Json) -> Json:
 def _streamed(block: Json) -> tuple[Json, Iterator[Json]]:
     """How a block begins, and the deltas that complete it; what we do not know arrives whole."""
     match block:
-        case {"type": "text", "text": str()}:
+        case {"type": "text", "text": str()} if isinstance(block.get("citations"), list | None):
             return _begun(block, {"text": "", "citations": []}), _text_deltas(block)
         case {"type": "thinking", "thinking": str(), "signature": str()}:
             return _begun(block, {"thinking": "", "signature": ""}), _thinking_deltas(block)
@@ -95,7 +95,7 @@ def _thinking_deltas(block: Json) -> Iterator[Json]:
 
 
 def _compaction_deltas(block: Json) -> Iterator[Json]:
-    carried = {name: block[name] for name in ("content", "encrypted_content") if name in block}
+    carried: Json = {name: block[name] for name in ("content", "encrypted_content") if name in block}
     yield {"type": "compaction_delta", **carried}
 
 
