@@ -20,7 +20,7 @@ from semcache.faq import FaqFormat, read_faq
 from semcache.flights import Flights
 from semcache.message import Message, new_message_id, text_message
 from semcache.portal import Portal
-from semcache.request import DEFAULT_VERSION, Directives, Json, Mode, Request
+from semcache.request import DEFAULT_VERSION, Directives, Headers, Json, Mode, Request
 from semcache.settings import Settings, load_settings
 from semcache.stores.store import LedgerSum, Selection, StoreStats
 from semcache.upstream.upstream import Upstream
@@ -72,7 +72,7 @@ class Parts:
             Mode(mode), no_cache, no_store, only_if_cached, max_age_seconds, tags=tuple(sorted(set(tags)))
         )
         credential = api_key or self.settings.anthropic_api_key or ""
-        headers = (("content-type", "application/json"), ("anthropic-version", DEFAULT_VERSION))
+        headers: Headers = (("content-type", "application/json"), ("anthropic-version", DEFAULT_VERSION))
         if credential:
             headers += (("x-api-key", credential),)
         caller = self.assembly.tenants.local(credential, namespace=namespace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -212,11 +212,16 @@ def _namespace(name: str, table: dict[str, Any]) -> Namespace:
         near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(names)}"
         _check(key in names, f"namespaces.{name}: unknown setting {key}{hint}")
-    converters = {"shared": _boolean, "members": _words, "mode": Mode, "ttl_seconds": _number}
+    converters: dict[str, Callable[[Any], Any]] = {
+        "shared": _boolean,
+        "members": _words,
+        "mode": Mode,
+        "ttl_seconds": _number,
+    }
     return Namespace(**{key: converters[key](given) for key, given in table.items()})
 
 
-_CONVERTERS = {
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
     "str": _text, "int": _whole, "float": _number, "bool": _boolean,
     "Path": lambda value: Path(_text(value)).expanduser(),
     "Mode": lambda value: Mode(_text(value).lower()), "tuple[str, ...]": _words,

@@ -11,7 +11,6 @@ for variable in [name for name in os.environ if name.startswith(("SEMCACHE_", "A
     del os.environ[variable]
 
 import pytest
-
 from fakes import Clock
 
 

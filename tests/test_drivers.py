@@ -182,8 +182,8 @@ def test_a_cancelled_request_waits_for_the_thread_inside_its_exchange() -> None:
 def test_steps_are_stacked_outermost_first() -> None:
     order: list[str] = []
 
-    def step(name: str):  # noqa: ANN202
-        def layer(request: Request, forward):  # noqa: ANN001, ANN202
+    def step(name: str):
+        def layer(request: Request, forward):
             order.append(name)
             answer = yield from forward(request)
             order.append(f"/{name}")

@@ -41,7 +41,7 @@ def test_a_wrong_setting_is_named_with_its_remedy(environment: dict[str, str], p
     [
         pytest.param("prot = 1", "did you mean port", id="typo"),
         pytest.param("port = ", "not valid TOML", id="broken"),
-        pytest.param("[namespaces.a]\nsahred = true", "namespaces.a: unknown setting sahred; did you mean shared", id="n"),
+        pytest.param("[namespaces.a]\nsahred = true", "unknown setting sahred; did you mean shared", id="nested"),
         pytest.param('[namespaces.a]\nmembers = ["x"]', "no service key is labelled x", id="stranger"),
     ],
 )
