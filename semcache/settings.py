@@ -212,13 +212,20 @@ def _namespace(name: str, table: dict[str, Any]) -> Namespace:
         near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(names)}"
         _check(key in names, f"namespaces.{name}: unknown setting {key}{hint}")
-    converters: dict[str, Callable[[Any], Any]] = {
-        "shared": _boolean,
-        "members": _words,
-        "mode": Mode,
-        "ttl_seconds": _number,
-    }
-    return Namespace(**{key: converters[key](given) for key, given in table.items()})
+    return Namespace(**{key: _namespace_value(name, key, value) for key, value in table.items()})
+
+
+def _namespace_value(name: str, key: str, value: Any) -> Any:
+    convert, kind = {
+        "shared": (_boolean, "true or false"),
+        "members": (_words, "a list of labels of service keys"),
+        "mode": (Mode, "off, shadow, exact or semantic"),
+        "ttl_seconds": (_number, "a number"),
+    }[key]
+    try:
+        return convert(value)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SettingsError(f"namespaces.{name}: {key} must be {kind}, got {value!r}") from error
 
 
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {

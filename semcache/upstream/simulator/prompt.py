@@ -60,8 +60,9 @@ class Prompt:
             while entered is not block.section:
                 entered = next(sections)
                 digest.update(self.salts[entered])
-            digest.update(len(block.material).to_bytes(8, "big"))
-            digest.update(block.material)
+            if block.material:
+                digest.update(len(block.material).to_bytes(8, "big"))
+                digest.update(block.material)
             digests.append(digest.copy().digest())
         return digests
 

@@ -1,0 +1,42 @@
+"""Open the store that a URL names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from semcache.errors import SettingsError
+from semcache.stores.limits import Limits
+from semcache.stores.store import Store
+
+Clock = Callable[[], float]
+
+
+def open_store(  # noqa: PLR0913 - what a store is made of
+    url: str,
+    *,
+    data_dir: Path,
+    space: str,
+    dims: int,
+    clock: Clock = time.time,
+    limits: Limits | None = None,
+) -> Store:
+    """`local:` (in `data_dir`), `local:DIRECTORY`, or `memory:` (gone at exit).
+
+    `space` is the embedding model's fingerprint. Raises `SettingsError` for another URL, `StoreError`
+    where the store cannot be opened.
+    """
+    limits = limits if limits is not None else Limits()
+    scheme, colon, rest = url.partition(":")
+    if colon and scheme == "local":
+        from semcache.stores.local.store import LocalStore
+
+        directory = Path(rest) if rest else data_dir
+        return LocalStore(directory, space=space, dims=dims, clock=clock, limits=limits)
+    if url == "memory:":
+        from semcache.stores.memory import MemoryStore
+
+        return MemoryStore(clock=clock, limits=limits, dims=dims)
+    named = f"{scheme}:" if colon else repr(url)  # never the rest: it may hold a password
+    raise SettingsError(f"store: {named} is not a store; use `local:`, `local:DIRECTORY` or `memory:`")
