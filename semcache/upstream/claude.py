@@ -114,14 +114,14 @@ class ClaudeResponse:
         headers = _end_to_end(raw)
         self._response = response
         self._closing: asyncio.Task[None] | None = None
-        self._encoded = _must_decode(headers)
-        dropped = {"content-encoding", "content-length"} if self._encoded else set()
+        self._is_encoded = _must_decode(headers)
+        dropped = {"content-encoding", "content-length"} if self._is_encoded else set()
         self.status = response.status_code
         self.headers: Headers = tuple((name, value) for name, value in headers if name not in dropped)
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body as it arrives. Raises `UpstreamTorn` or `UpstreamTimeout` when it breaks off."""
-        source = self._response.aiter_bytes() if self._encoded else self._response.aiter_raw()
+        source = self._response.aiter_bytes() if self._is_encoded else self._response.aiter_raw()
         try:
             async with aclosing(source):
                 async for chunk in source:

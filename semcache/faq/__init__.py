@@ -1,0 +1,7 @@
+"""FAQ files as rows: questions with their answers, or what is wrong with a line."""
+
+from semcache.faq.folding import fold_question
+from semcache.faq.reading import detect_format, read_faq
+from semcache.faq.rows import FaqError, FaqFormat, FaqRow
+
+__all__ = ["FaqError", "FaqFormat", "FaqRow", "detect_format", "fold_question", "read_faq"]

@@ -1,0 +1,98 @@
+"""One running service: its parts, and what belongs to its event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.types import Scope
+
+from semcache.drivers import on_threads
+from semcache.errors import StoreError
+from semcache.flights import Flights
+from semcache.service.metrics import Metrics
+from semcache.service.parts import Parts
+
+logger = logging.getLogger(__name__)
+
+_FLUSH_SECONDS = 1.0
+_SWEEP_SECONDS = 30.0
+
+
+class Service:
+    """What every endpoint is given. Lives as long as the event loop it was made in."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.settings = parts.settings
+        self.upstream_name = parts.upstream.name
+        self.flights = Flights(parts.upstream, coalesce=parts.settings.coalesce)
+        self.advance = on_threads(parts.executor)
+        self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
+        self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
+        if parts.assembly is not None:
+            self.metrics.watch(parts.assembly.store)
+        self.metrics.degraded.set(bool(self.fault))
+
+    @classmethod
+    def of(cls, scope: Scope) -> Service:
+        """The service a request came to."""
+        service: Service = scope["state"]["service"]
+        return service
+
+    @property
+    def fault(self) -> str:
+        """Why the cache cannot be used now; empty: it can."""
+        return self.parts.fault or self._trouble
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[Service]:
+        """Keep the store in order while serving; at the end let go of everything."""
+        upkeep = asyncio.create_task(self._keep_up(), name="semcache-upkeep")
+        try:
+            yield self
+        finally:
+            upkeep.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await upkeep
+            await self.parts.upstream.aclose()
+            await asyncio.to_thread(self.parts.close)
+
+    async def _keep_up(self) -> None:
+        loop = asyncio.get_running_loop()
+        swept_at = loop.time()
+        while self.parts.assembly is not None:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            is_due = loop.time() - swept_at >= _SWEEP_SECONDS
+            swept_at = loop.time() if is_due else swept_at
+            self._note(await asyncio.to_thread(self._tidied, sweep=is_due))
+
+    def _tidied(self, *, sweep: bool) -> str:
+        """Write what is buffered and, now and then, forget what is old; what went wrong, if anything."""
+        assembly = self.parts.cache_parts
+        try:
+            assembly.ledger.flush()
+            assembly.store.flush()
+            if sweep:
+                expired, evicted = assembly.store.expire(), assembly.store.evict()
+                if expired or evicted:
+                    logger.info("upkeep expired=%d evicted=%d", expired, evicted)
+        except StoreError as error:
+            return str(error)
+        except Exception:  # upkeep that stops for ever would be worse than any single failure
+            logger.exception("upkeep failed")
+            return "upkeep failed; see the log"
+        return ""
+
+    def _note(self, trouble: str) -> None:
+        if trouble and not self._trouble:
+            logger.error("the store is in trouble: %s", trouble)
+        if self._trouble and not trouble:
+            logger.warning("the store works again")
+        self._trouble = trouble
+        self.metrics.degraded.set(bool(self.fault))
+
+

@@ -1,0 +1,1 @@
+"""The local store: SQLite is the truth, FAISS is derived from it."""

@@ -1,0 +1,181 @@
+"""Entries in SQLite: find one, write one, attach exemplars."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from semcache.entry import Embedding, Entry, Exemplar, Scope
+from semcache.errors import StoreError
+from semcache.request import encode_json
+from semcache.stores.local.rows import (
+    ENTRIES,
+    ENTRY_COLUMNS,
+    ENTRY_WIDTH,
+    EXEMPLAR_COLUMNS,
+    StoredMessage,
+    encoded,
+    entry_from,
+    exemplar_from,
+    exemplar_values,
+    insert_exemplar,
+    scope_key,
+)
+from semcache.stores.worth import combined, first_heat, heat_of, worth_of
+
+CHUNK = 500  # rows a statement asks for by id
+
+
+@dataclass(frozen=True)
+class Space:
+    """The embedding space of this store: its number in the file, and its dimensions."""
+
+    id: int
+    dims: int
+
+
+def open_space(connection: sqlite3.Connection, fingerprint: str, dims: int) -> Space:
+    """The number of this embedding space, given when it is first seen."""
+    connection.execute("INSERT OR IGNORE INTO spaces (fingerprint, dims) VALUES (?, ?)", (fingerprint, dims))
+    space_id, known_dims = connection.execute(
+        "SELECT id, dims FROM spaces WHERE fingerprint = ?", (fingerprint,)
+    ).fetchone()
+    if known_dims != dims:
+        raise StoreError(f"embedder: its fingerprint was stored with {known_dims} dims, and now has {dims}")
+    return Space(space_id, dims)
+
+
+def find_exact(connection: sqlite3.Connection, scope: Scope, key: str, *, now: float) -> Entry | None:
+    row = connection.execute(
+        f"SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.scope = ? AND e.key = ? AND e.expires_at > ?",
+        (scope_key(scope), key, now),
+    ).fetchone()
+    return None if row is None else entry_from(row)
+
+
+def find(connection: sqlite3.Connection, entry_id: str, *, now: float) -> Entry | None:
+    row = connection.execute(
+        f"SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.id = ? AND e.expires_at > ?", (entry_id, now)
+    ).fetchone()
+    return None if row is None else entry_from(row)
+
+
+def has_exemplars(connection: sqlite3.Connection, scope: Scope, space: Space, *, now: float) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM exemplars x JOIN entries e ON e.seq = x.entry "
+        "WHERE x.scope = ? AND x.space = ? AND e.expires_at > ? LIMIT 1",
+        (scope_key(scope), space.id, now),
+    ).fetchone()
+    return row is not None
+
+
+def fetch(
+    connection: sqlite3.Connection, exemplar_ids: Sequence[int], space: Space
+) -> dict[int, tuple[Entry, Exemplar]]:
+    """Those of these exemplars that exist, each with its entry, expired or not."""
+    found: dict[int, tuple[Entry, Exemplar]] = {}
+    entries: dict[str, Entry] = {}
+    for start in range(0, len(exemplar_ids), CHUNK):
+        chunk = tuple(exemplar_ids[start : start + CHUNK])
+        marks = ",".join("?" * len(chunk))
+        rows = connection.execute(
+            f"SELECT {ENTRY_COLUMNS}, {EXEMPLAR_COLUMNS} FROM exemplars x "
+            f"JOIN entries e ON e.seq = x.entry JOIN bodies b ON b.entry = e.seq WHERE x.id IN ({marks})",
+            chunk,
+        )
+        for row in rows:
+            entry = entries.get(row[0]) or entries.setdefault(row[0], entry_from(row[:ENTRY_WIDTH]))
+            exemplar = exemplar_from(row[ENTRY_WIDTH:], entry.id, space_id=space.id, dims=space.dims)
+            found[exemplar.id] = (entry, exemplar)
+    return found
+
+
+def exemplars_of(connection: sqlite3.Connection, entry_id: str, space: Space) -> list[Exemplar]:
+    """Oldest first."""
+    rows = connection.execute(
+        f"SELECT {EXEMPLAR_COLUMNS} FROM exemplars x JOIN entries e ON e.seq = x.entry WHERE e.id = ? ORDER BY x.id",
+        (entry_id,),
+    )
+    return [exemplar_from(row, entry_id, space_id=space.id, dims=space.dims) for row in rows]
+
+
+def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry]:
+    """Insert an entry, or replace the one of the same scope and key; its number and the entry as stored."""
+    scope = scope_key(entry.scope)
+    old = connection.execute(
+        "SELECT seq, id, hits, last_hit_at, heat FROM entries WHERE scope = ? AND key = ?", (scope, entry.key)
+    ).fetchone()
+    if old is None:
+        seq, heat = None, first_heat(entry.created_at, hits=entry.hits, last_hit_at=entry.last_hit_at)
+    else:
+        seq, entry_id, hits, last_hit_at, heat = old
+        entry = replace(entry, id=entry_id, hits=hits, last_hit_at=last_hit_at)
+        heat = combined(heat, heat_of(1, at=entry.created_at))
+    question, message = encoded(entry.question), encode_json(entry.message.body)
+    values = _values(entry, scope, heat, len(question) + len(message))
+    try:
+        seq = _insert(connection, values) if seq is None else _update(connection, values, seq)
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+            raise StoreError(f"put: the id {entry.id} belongs to another entry") from error
+        raise
+    connection.execute("INSERT OR REPLACE INTO bodies VALUES (?, ?, ?)", (seq, question, message))
+    connection.executemany(
+        "INSERT OR IGNORE INTO entry_tags (tag, entry) VALUES (?, ?)", [(tag, seq) for tag in entry.tags]
+    )
+    return seq, replace(entry, message=StoredMessage.of(message))
+
+
+def attach(connection: sqlite3.Connection, seq: int, entry: Entry, exemplar: Exemplar, space: Space) -> Exemplar:
+    """Write an exemplar of this entry; the exemplar as stored."""
+    values = exemplar_values(exemplar, seq, scope_key(entry.scope), space.id)
+    bare = Embedding(exemplar.embedding.vector, exemplar.embedding.windows)
+    return replace(exemplar, entry_id=entry.id, embedding=bare, id=insert_exemplar(connection, values))
+
+
+_COLUMNS = (
+    "id, scope, namespace, digest, key, kind, requested_model, served_model, cost_usd, created_at, expires_at, "
+    "tags, credential, bytes, hits, last_hit_at, heat, worth"
+)
+
+
+def _insert(connection: sqlite3.Connection, values: tuple[object, ...]) -> int:
+    marks = ", ".join("?" * len(values))
+    seq = connection.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES ({marks})", values).lastrowid
+    assert seq is not None
+    return seq
+
+
+def _update(connection: sqlite3.Connection, values: tuple[object, ...], seq: int) -> int:
+    """The old answer's exemplars and tags go with it: they said nothing about the new one."""
+    connection.execute("DELETE FROM exemplars WHERE entry = ?", (seq,))
+    connection.execute("DELETE FROM entry_tags WHERE entry = ?", (seq,))
+    marks = ", ".join("?" * len(values))
+    connection.execute(f"UPDATE entries SET ({_COLUMNS}) = ({marks}) WHERE seq = ?", (*values, seq))
+    return seq
+
+
+def _values(entry: Entry, scope: bytes, heat: float, held_bytes: int) -> tuple[object, ...]:
+    return (
+        entry.id,
+        scope,
+        entry.scope.namespace,
+        entry.scope.digest,
+        entry.key,
+        entry.kind.value,
+        entry.requested_model,
+        entry.served_model,
+        entry.cost_usd,
+        entry.created_at,
+        math.inf if entry.expires_at is None else entry.expires_at,
+        json.dumps(entry.tags) if entry.tags else "",
+        entry.credential,
+        held_bytes,
+        entry.hits,
+        entry.last_hit_at,
+        heat,
+        worth_of(heat, cost_usd=entry.cost_usd, held_bytes=held_bytes),
+    )

@@ -1,0 +1,128 @@
+"""The tables, and the migrations that make them: each is applied once, its name kept in the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semcache.errors import StoreTooNew, StoreUnavailable
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+
+LOG_LENGTH = 100_000  # changes kept; whoever fell further behind reads its scope anew
+
+_TABLES = (
+    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE, dims INTEGER NOT NULL) STRICT",
+    # Lean rows apart from the bodies: counting hits, listing and evicting never touch a message.
+    """CREATE TABLE entries (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
+        scope BLOB NOT NULL, namespace TEXT NOT NULL, digest TEXT NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL,
+        requested_model TEXT NOT NULL, served_model TEXT NOT NULL, cost_usd REAL NOT NULL,
+        created_at REAL NOT NULL, expires_at REAL NOT NULL, tags TEXT NOT NULL, credential TEXT NOT NULL,
+        bytes INTEGER NOT NULL, hits INTEGER NOT NULL, last_hit_at REAL, heat REAL NOT NULL, worth REAL NOT NULL
+    ) STRICT""",
+    "CREATE UNIQUE INDEX entries_by_key ON entries (scope, key)",
+    "CREATE INDEX entries_by_age ON entries (created_at, seq)",
+    "CREATE INDEX entries_by_namespace ON entries (namespace, kind, created_at, seq)",
+    "CREATE INDEX entries_by_expiry ON entries (expires_at)",
+    "CREATE INDEX entries_by_worth ON entries (worth, seq) WHERE kind = 'learned'",
+    """CREATE TABLE bodies (
+        entry INTEGER PRIMARY KEY REFERENCES entries (seq) ON DELETE CASCADE,
+        question BLOB NOT NULL, message BLOB NOT NULL
+    ) STRICT""",
+    """CREATE TABLE entry_tags (
+        tag TEXT NOT NULL, entry INTEGER NOT NULL REFERENCES entries (seq) ON DELETE CASCADE, PRIMARY KEY (tag, entry)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX entry_tags_by_entry ON entry_tags (entry)",
+    """CREATE TABLE exemplars (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, entry INTEGER NOT NULL REFERENCES entries (seq) ON DELETE CASCADE,
+        scope BLOB NOT NULL, space INTEGER NOT NULL REFERENCES spaces (id),
+        label INTEGER NOT NULL, origin TEXT NOT NULL, created_at REAL NOT NULL,
+        text BLOB NOT NULL, vector BLOB NOT NULL, windows BLOB
+    ) STRICT""",
+    "CREATE INDEX exemplars_by_scope ON exemplars (scope, space)",
+    "CREATE INDEX exemplars_by_entry ON exemplars (entry)",
+    "CREATE TABLE secrets (name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
+    """CREATE TABLE ledger (
+        seq INTEGER PRIMARY KEY, at REAL NOT NULL, namespace TEXT NOT NULL, label TEXT NOT NULL,
+        outcome TEXT NOT NULL, reason TEXT NOT NULL, requested_model TEXT NOT NULL, served_model TEXT NOT NULL,
+        baseline_pico_usd INTEGER NOT NULL, cost_pico_usd INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, latency_ms REAL NOT NULL
+    ) STRICT""",
+    "CREATE INDEX ledger_by_time ON ledger (at)",
+)
+
+# What no code path may forget is done by triggers: the change log that projections follow, and the totals.
+_BOOKKEEPING = (
+    """CREATE TABLE changes (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, scope BLOB NOT NULL, exemplar INTEGER NOT NULL, added INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX changes_by_scope ON changes (scope, seq)",
+    """CREATE TRIGGER exemplar_added AFTER INSERT ON exemplars BEGIN
+        INSERT INTO changes (scope, exemplar, added) VALUES (NEW.scope, NEW.id, 1);
+    END""",
+    """CREATE TRIGGER exemplar_removed AFTER DELETE ON exemplars BEGIN
+        INSERT INTO changes (scope, exemplar, added) VALUES (OLD.scope, OLD.id, 0);
+    END""",
+    f"""CREATE TRIGGER changes_pruned AFTER INSERT ON changes WHEN NEW.seq % 1024 = 0 BEGIN
+        DELETE FROM changes WHERE seq <= NEW.seq - {LOG_LENGTH};
+    END""",
+    "CREATE TABLE totals (entries INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT",
+    "INSERT INTO totals VALUES (0, 0)",
+    """CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
+        UPDATE totals SET entries = entries + 1, bytes = bytes + NEW.bytes;
+    END""",
+    """CREATE TRIGGER entry_removed AFTER DELETE ON entries BEGIN
+        UPDATE totals SET entries = entries - 1, bytes = bytes - OLD.bytes;
+    END""",
+    """CREATE TRIGGER entry_resized AFTER UPDATE OF bytes ON entries BEGIN
+        UPDATE totals SET bytes = bytes + NEW.bytes - OLD.bytes;
+    END""",
+)
+
+
+MIGRATIONS = {
+    "m001_entries_and_exemplars": _TABLES,
+    "m002_change_log_and_totals": _BOOKKEEPING,
+}
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a file to the newest schema. Raises `StoreTooNew` before it changes anything."""
+    from sqlite_utils import Database
+
+    database = Database(connection, recursive_triggers=False)
+    migrations = _migrations()
+    if unknown := sorted({each.name for each in migrations.applied(database)} - MIGRATIONS.keys()):
+        raise StoreTooNew(
+            f"{path}: written by a newer semcache (its schema has {unknown[-1]}); upgrade semcache, or point "
+            "SEMCACHE_DATA_DIR at another directory"
+        )
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreUnavailable(f"{path}: SQLite cannot keep a write-ahead log here; use a local disk")
+    if migrations.pending(database):
+        connection.execute("BEGIN IMMEDIATE")  # two processes may open a new store at once
+        migrations.apply(database)
+        connection.execute("COMMIT")
+
+
+def _migrations() -> Migrations:
+    from sqlite_utils.migrations import Migrations
+
+    migrations = Migrations("semcache")
+    for name, statements in MIGRATIONS.items():
+        migrations(name=name)(_running(statements))
+    return migrations
+
+
+def _running(statements: tuple[str, ...]) -> Callable[[Database], None]:
+    def migrate(database: Database) -> None:
+        for statement in statements:
+            database.execute(statement)
+
+    return migrate

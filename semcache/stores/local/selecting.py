@@ -1,0 +1,103 @@
+"""Listing, removing and counting entries by what a `Selection` says."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from semcache.entry import Entry, Kind
+from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, encoded, entry_from
+from semcache.stores.paging import Position
+from semcache.stores.store import Page, Selection, StoreStats
+
+SCAN_CHUNK = 200
+
+
+def page(
+    connection: sqlite3.Connection, selection: Selection, *, limit: int, before: Position | None, now: float
+) -> Page:
+    """Live entries, newest first."""
+    where, values = _condition(selection)
+    if before is not None:
+        where, values = f"{where} AND (e.created_at, e.seq) < (?, ?)", [*values, before.created_at, before.number]
+    rows = connection.execute(
+        f"SELECT {ENTRY_COLUMNS}, e.seq FROM {ENTRIES} WHERE {where} AND e.expires_at > ? "
+        "ORDER BY e.created_at DESC, e.seq DESC LIMIT ?",
+        (*values, now, limit + 1),
+    ).fetchall()
+    entries = tuple(entry_from(row[:ENTRY_WIDTH]) for row in rows[:limit])
+    if len(rows) <= limit:
+        return Page(entries, None)
+    return Page(entries, Position(entries[-1].created_at, rows[limit - 1][ENTRY_WIDTH]).encode())
+
+
+def count(connection: sqlite3.Connection, selection: Selection, *, now: float) -> int:
+    """How many live entries are selected."""
+    where, values = _condition(selection)
+    row = connection.execute(f"SELECT count(*) FROM {ENTRIES} WHERE {where} AND e.expires_at > ?", (*values, now))
+    return int(row.fetchone()[0])
+
+
+def remove_selected(connection: sqlite3.Connection, selection: Selection) -> None:
+    """Remove the selected entries, expired ones too."""
+    where, values = _condition(selection)
+    remove(connection, [seq for (seq,) in connection.execute(f"SELECT e.seq FROM {ENTRIES} WHERE {where}", values)])
+
+
+def remove_expired(connection: sqlite3.Connection, *, limit: int, now: float) -> int:
+    """Remove entries past their TTL, the longest expired first; the number removed."""
+    rows = connection.execute(
+        "SELECT seq FROM entries WHERE expires_at <= ? ORDER BY expires_at, seq LIMIT ?", (now, max(0, limit))
+    ).fetchall()
+    return remove(connection, [seq for (seq,) in rows])
+
+
+def remove(connection: sqlite3.Connection, seqs: Iterable[int]) -> int:
+    """Remove entries by number: bodies, tags and exemplars go with them."""
+    return connection.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in seqs]).rowcount
+
+
+def live_after(connection: sqlite3.Connection, seq: int, *, now: float) -> Iterator[tuple[int, Entry]]:
+    """The next few live entries in the order they were first stored, each with its number."""
+    rows = connection.execute(
+        f"SELECT {ENTRY_COLUMNS}, e.seq FROM {ENTRIES} WHERE e.seq > ? AND e.expires_at > ? ORDER BY e.seq LIMIT ?",
+        (seq, now, SCAN_CHUNK),
+    )
+    for row in rows.fetchall():
+        yield row[ENTRY_WIDTH], entry_from(row[:ENTRY_WIDTH])
+
+
+def stats(connection: sqlite3.Connection, *, now: float) -> StoreStats:
+    """Of live entries."""
+    entries, faq, scopes, held_bytes, hits = connection.execute(
+        "SELECT count(*), ifnull(sum(kind = ?), 0), count(DISTINCT scope), ifnull(sum(bytes), 0), ifnull(sum(hits), 0) "
+        "FROM entries WHERE expires_at > ?",
+        (Kind.FAQ.value, now),
+    ).fetchone()
+    (exemplars,) = connection.execute(
+        "SELECT (SELECT count(*) FROM exemplars) - (SELECT count(*) FROM entries e JOIN exemplars x "
+        "ON x.entry = e.seq WHERE e.expires_at <= ?)",
+        (now,),
+    ).fetchone()
+    return StoreStats(entries, faq, exemplars, scopes, held_bytes, hits)
+
+
+def _condition(selection: Selection) -> tuple[str, list[object]]:
+    """A WHERE condition over `ENTRIES`, and what it binds."""
+    terms: list[tuple[str, tuple[object, ...]]] = [("1", ())]
+    if selection.namespace is not None:
+        terms.append(("e.namespace = ?", (selection.namespace,)))
+    if selection.tag is not None:
+        terms.append(("e.seq IN (SELECT entry FROM entry_tags WHERE tag = ?)", (selection.tag,)))
+    if selection.model is not None:
+        terms.append(("? IN (e.requested_model, e.served_model)", (selection.model,)))
+    if selection.kind is not None:
+        terms.append(("e.kind = ?", (selection.kind.value,)))
+    if selection.created_before is not None:
+        terms.append(("e.created_at < ?", (selection.created_before,)))
+    if selection.entry_ids is not None:
+        terms.append(("e.id IN (SELECT value FROM json_each(?))", (json.dumps(selection.entry_ids),)))
+    if selection.text is not None:
+        terms.append(("instr(casefolded(b.question), ?) > 0", (encoded(selection.text.casefold()),)))
+    return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]

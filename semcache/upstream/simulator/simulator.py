@@ -1,0 +1,298 @@
+"""The simulator's face: requests in, responses out, every call recorded and billed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain, islice
+from typing import assert_never
+
+from semcache.errors import InvalidRequest
+from semcache.message import Usage
+from semcache.pricing import PriceBook
+from semcache.request import Headers, Json, encode_json
+from semcache.upstream.simulator.answers import Answers, Reply, Voice
+from semcache.upstream.simulator.catalogue import model_info, model_page
+from semcache.upstream.simulator.conduct import Conduct
+from semcache.upstream.simulator.faults import FAULT_HEADER, Fault, FaultKind, FaultPlan
+from semcache.upstream.simulator.gate import Visitor, admit
+from semcache.upstream.simulator.messages import Asked, accepted, message_of
+from semcache.upstream.simulator.prompt_cache import PromptCache, Reckoning
+from semcache.upstream.simulator.responses import (
+    JSON_TYPE,
+    STREAM_TYPE,
+    Pace,
+    Problem,
+    SimulatedResponse,
+    problem_response,
+    standard_headers,
+)
+from semcache.upstream.simulator.streaming import error_event, stream_events
+from semcache.upstream.upstream import UpstreamRequest
+
+MESSAGES = "/v1/messages"
+COUNT_TOKENS = "/v1/messages/count_tokens"
+MODELS = "/v1/models"
+
+
+@dataclass(frozen=True)
+class SimulatedCall:
+    """One request as it reached the simulator, and what it cost."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    model: str = ""  # that answered; empty where none did
+    usage: Usage | None = None
+    cost_usd: Decimal = Decimal(0)
+    body: Json = field(default_factory=dict, repr=False)
+    headers: Headers = field(default=(), repr=False)
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A JSON answer that costs nothing."""
+
+    body: Json
+
+
+@dataclass(frozen=True)
+class _Spoken:
+    """A message, and what becomes of the prompt cache once it begins."""
+
+    message: Json
+    usage: Usage
+    cost_usd: Decimal
+    reckoning: Reckoning
+    is_stream: bool
+
+
+_Outcome = Problem | _Page | _Spoken
+
+
+class Simulator:
+    """Claude's API, simulated: an `Upstream` in process, and behind `simulator_app` over HTTP.
+
+    `clock` gives seconds since the epoch: TTLs, retirements and prices follow it.
+    """
+
+    name = "simulator"
+
+    def __init__(
+        self,
+        prices: PriceBook,
+        *,
+        answers: Answers | None = None,
+        clock: Callable[[], float] = time.time,
+        conduct: Conduct | None = None,
+    ) -> None:
+        self.conduct = conduct or Conduct()
+        self._prices = prices
+        self._voice = Voice(answers)
+        self._clock = clock
+        self._cache = PromptCache()
+        self._faults = FaultPlan()
+        self._calls: deque[SimulatedCall] = deque(maxlen=self.conduct.calls_kept)
+        self._call_count = 0
+        self._bill_usd = Decimal(0)
+        self._lock = threading.Lock()
+
+    async def open(self, request: UpstreamRequest) -> SimulatedResponse:
+        """Answer; a call counts, and is billed, from the moment it arrives."""
+        now = self._clock()
+        outcome, fault = self._answered(request, now)
+        await self._pause(fault)
+        if isinstance(outcome, _Spoken):
+            with self._lock:
+                self._cache.commit(outcome.reckoning)
+        return self._response(request, outcome, fault, now)
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+    def inject(self, fault: Fault, *, times: int | None = 1, when: Callable[[Json], bool] | None = None) -> None:
+        """Let the next `times` requests (None: all) whose body satisfies `when` meet this fault."""
+        with self._lock:
+            self._faults.add(fault, times=times, when=when)
+
+    def clear_faults(self) -> None:
+        """Forget what was injected."""
+        with self._lock:
+            self._faults.clear()
+
+    @property
+    def bill_usd(self) -> Decimal:
+        """What all calls have cost."""
+        with self._lock:
+            return self._bill_usd
+
+    @property
+    def calls(self) -> list[SimulatedCall]:
+        """The latest calls, oldest first; `Conduct.calls_kept` of them at most."""
+        with self._lock:
+            return list(self._calls)
+
+    @property
+    def call_count(self) -> int:
+        """How many requests have ever arrived."""
+        with self._lock:
+            return self._call_count
+
+    def _answered(self, request: UpstreamRequest, now: float) -> tuple[_Outcome, Fault | None]:
+        fault: Fault | None = None
+        visitor: Visitor | Problem = _routed(request) or admit(request, self.conduct)
+        outcome: _Outcome
+        if isinstance(visitor, Problem):
+            outcome, body = visitor, {}
+        else:
+            body = visitor.body
+            found = self._fault_for(request, body)
+            fault = found if isinstance(found, Fault) else None
+            outcome = found if isinstance(found, Problem) else self._outcome(request, visitor, fault, now)
+        self._book(request, outcome, body)
+        return outcome, fault
+
+    def _fault_for(self, request: UpstreamRequest, body: Json) -> Fault | Problem | None:
+        asked = next((value for name, value in request.headers if name == FAULT_HEADER), None)
+        if asked is None:
+            with self._lock:
+                return self._faults.claim(body)
+        try:
+            return Fault.parse(asked)
+        except InvalidRequest as error:
+            return Problem(400, str(error))
+
+    def _outcome(self, request: UpstreamRequest, visitor: Visitor, fault: Fault | None, now: float) -> _Outcome:
+        on = datetime.fromtimestamp(now, UTC).date()
+        if fault is not None and fault.kind is FaultKind.STATUS:
+            return Problem(fault.status, f"Simulated {fault.status}", fault.retry_after_seconds)
+        if request.path in (MESSAGES, COUNT_TOKENS):
+            counting = request.path == COUNT_TOKENS
+            asked = accepted(visitor, self._prices, self.conduct, on=on, counting=counting)
+            if isinstance(asked, Problem):
+                return asked
+            return _Page({"input_tokens": asked.prompt.tokens}) if counting else self._spoken(asked, fault, now, on)
+        if request.path == MODELS:
+            page = model_page(self._prices, request.query, on=on)
+            return page if isinstance(page, Problem) else _Page(page)
+        name = request.path.removeprefix(f"{MODELS}/")
+        model = self._prices.model(name)
+        return Problem(404, f"model: {name[:100]}") if model is None else _Page(model_info(model, on=on))
+
+    def _spoken(self, asked: Asked, fault: Fault | None, now: float, on: date) -> _Outcome:
+        is_stream = asked.body.get("stream") is True
+        if fault is not None and fault.kind is FaultKind.MID_STREAM_ERROR and not is_stream:
+            return Problem(529, "Overloaded")
+        reply = Reply(()) if asked.body["max_tokens"] == 0 else self._voice.reply(asked.body)
+        with self._lock:
+            minimum = asked.model.min_cacheable_tokens
+            reckoning = self._cache.reckon(asked.prompt, asked.cache_scope, minimum_tokens=minimum, now=now)
+        message = message_of(asked, reply, reckoning.usage, self.conduct)
+        usage = Usage.of(message["usage"])
+        return _Spoken(message, usage, self._cost_usd(asked.body, message, usage, on), reckoning, is_stream)
+
+    def _cost_usd(self, body: Json, message: Json, usage: Usage, on: date) -> Decimal:
+        """A refusal before any output is not billed, though its usage is filled in."""
+        if message["stop_reason"] == "refusal" and not message["content"]:
+            return Decimal(0)
+        terms = {"fast": body.get("speed") == "fast", "us_inference": body.get("inference_geo") == "us"}
+        return self._prices.cost_usd(message["model"], usage, on=on, **terms) or Decimal(0)
+
+    def _book(self, request: UpstreamRequest, outcome: _Outcome, body: Json) -> None:
+        status = outcome.status if isinstance(outcome, Problem) else 200
+        call = SimulatedCall(
+            request.method, request.path, request.query, status, body=body, headers=request.headers,
+            **_billing(outcome),
+        )  # fmt: skip
+        with self._lock:
+            self._call_count += 1
+            self._calls.append(call)
+            self._bill_usd += call.cost_usd
+
+    async def _pause(self, fault: Fault | None) -> None:
+        seconds = self.conduct.head_delay_seconds + (fault.head_delay_seconds if fault is not None else 0.0)
+        if seconds > 0:
+            await asyncio.sleep(seconds)
+
+    def _response(
+        self, request: UpstreamRequest, outcome: _Outcome, fault: Fault | None, now: float
+    ) -> SimulatedResponse:
+        request_id = self.conduct.new_id("req")
+        match outcome:
+            case Problem():
+                return problem_response(outcome, request_id, now=now, with_body=request.method != "HEAD")
+            case _Page(body):
+                headers = (("content-type", JSON_TYPE), *standard_headers(request_id, now=now))
+                return SimulatedResponse(200, headers, [encode_json(body)])
+            case _Spoken(message, usage):
+                tokens = (usage.prompt_tokens - usage.cache_read_tokens, usage.output_tokens)
+                kind = STREAM_TYPE if outcome.is_stream else JSON_TYPE
+                headers = (("content-type", kind), *standard_headers(request_id, now=now, tokens=tokens))
+                if outcome.is_stream:
+                    headers = (*headers, ("cache-control", "no-cache"))
+                    chunks = stream_events(message, chunk_characters=self.conduct.chunk_characters)
+                    return SimulatedResponse(200, headers, _broken_stream(chunks, fault), pace=self._pace(fault))
+                return SimulatedResponse(
+                    200, headers, _broken_json(encode_json(message), fault), pace=self._pace(fault)
+                )
+            case _:
+                assert_never(outcome)
+
+    def _pace(self, fault: Fault | None) -> Pace:
+        seconds = self.conduct.chunk_delay_seconds
+        if fault is not None and fault.kind is FaultKind.SLOW:
+            seconds = max(seconds, fault.seconds)
+        return Pace(seconds, is_torn=fault is not None and fault.kind is FaultKind.TORN)
+
+
+def _routed(request: UpstreamRequest) -> Problem | None:
+    """A problem where this path does not exist, or not for this method."""
+    if request.path in (MESSAGES, COUNT_TOKENS):
+        allowed = "POST"
+    elif request.path == MODELS or _names_a_model(request.path):
+        allowed = "GET"
+    else:
+        return Problem(404, "Not found")
+    return None if request.method == allowed else Problem(405, "Method Not Allowed")
+
+
+def _names_a_model(path: str) -> bool:
+    return path.startswith(f"{MODELS}/") and "/" not in path.removeprefix(f"{MODELS}/")
+
+
+def _billing(outcome: _Outcome) -> dict[str, object]:
+    if not isinstance(outcome, _Spoken):
+        return {}
+    return {"model": outcome.message["model"], "usage": outcome.usage, "cost_usd": outcome.cost_usd}
+
+
+def _broken_stream(events: Iterable[bytes], fault: Fault | None) -> Iterable[bytes]:
+    if fault is None:
+        return events
+    match fault.kind:
+        case FaultKind.MID_STREAM_ERROR:
+            return chain(islice(events, fault.after_events), [error_event("overloaded_error", "Overloaded")])
+        case FaultKind.TRUNCATED | FaultKind.TORN:
+            return islice(events, fault.after_events)
+        case _:
+            return events
+
+
+def _broken_json(body: bytes, fault: Fault | None) -> list[bytes]:
+    if fault is None:
+        return [body]
+    half = len(body) // 2
+    match fault.kind:
+        case FaultKind.TRUNCATED | FaultKind.TORN:
+            return [body[:half]]
+        case FaultKind.SLOW:
+            return [body[:half], body[half:]]
+        case _:
+            return [body]
