@@ -59,7 +59,7 @@ class Message:
         """Read a JSON response body; raises `UpstreamTorn` where it is not a whole object."""
         try:
             body = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UpstreamTorn("upstream sent a body that is not JSON") from None
         if not isinstance(body, dict):
             raise UpstreamTorn("upstream sent a body that is not an object")

@@ -42,7 +42,7 @@ def test_a_changed_message_leaves_the_original_and_its_bytes_alone() -> None:
     assert original.body["id"] == "msg_1"
 
 
-@pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff"])
+@pytest.mark.parametrize("raw", [b"{", b"[]", b"\xff", b"[" * 100_000])
 def test_a_body_that_is_no_message_is_torn(raw: bytes) -> None:
     with pytest.raises(UpstreamTorn):
         Message.parse(raw)

@@ -15,6 +15,7 @@ from semcache.errors import SettingsError, UpstreamTimeout, UpstreamTorn, Upstre
 from semcache.request import Headers
 from semcache.upstream.upstream import UpstreamRequest
 
+CLAUDE_URL = "https://api.anthropic.com"
 _IDLE_SECONDS = 30.0  # a kept connection spares a TLS handshake; older ones may be closed under our feet
 # RFC 9110 §7.6.1, with the names that older peers use; `proxy-*` and what Connection names come on top.
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -32,7 +33,7 @@ class ClaudeUpstream:
     that themselves. A proxy named in the environment is used, except towards this machine.
     """
 
-    base_url: str = "https://api.anthropic.com"
+    base_url: str = CLAUDE_URL
     _: KW_ONLY
     api_key: str | None = field(default=None, repr=False)
     connect_timeout_seconds: float = 10.0
@@ -172,7 +173,7 @@ def _parsed(base_url: str) -> httpx2.URL:
     try:
         url = httpx2.URL(base_url)
     except httpx2.InvalidURL:
-        raise SettingsError("upstream: not a URL; write it like https://api.anthropic.com") from None
+        raise SettingsError(f"upstream: not a URL; write it like {CLAUDE_URL}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise SettingsError("upstream: expected a URL that begins with https:// or http:// and names a host")
     if url.userinfo:
