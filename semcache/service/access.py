@@ -41,6 +41,13 @@ class AdminGate:
                 "admin endpoints answer only on this machine until SEMCACHE_ADMIN_KEY is set", authenticated=True
             )
 
+    def admits(self, scope: Scope) -> bool:
+        try:
+            self.admit(scope)
+        except NotAllowed:
+            return False
+        return True
+
     def shows_key(self, headers: Headers) -> bool:
         """Whether an admin key is configured and these headers carry it."""
         given = dict(headers)
@@ -68,8 +75,10 @@ def refuse_foreign_pages(headers: Headers) -> None:
         raise NotAllowed("origin: pages of other sites may not use this endpoint", authenticated=True)
 
 
-def has_credential(headers: Headers) -> bool:
-    return not CREDENTIAL_HEADERS.isdisjoint(name for name, _ in headers)
+def refuse_stowaways(headers: Headers) -> None:
+    """Refuse foreign pages that bring no credential: they would spend the service's own."""
+    if CREDENTIAL_HEADERS.isdisjoint(name for name, _ in headers):
+        refuse_foreign_pages(headers)
 
 
 def is_loopback(host: str) -> bool:

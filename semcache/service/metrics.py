@@ -159,5 +159,3 @@ def _fault_of(error: SemcacheError) -> tuple[str, str]:
             return "refused", "only-if-cached"
         case _:
             return "refused", type(error).__name__
-
-

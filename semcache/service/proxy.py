@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 from semcache.drivers import arun, astream, begin
 from semcache.errors import SemcacheError, UpstreamTorn
 from semcache.exchange import Answer, Call, Exchange
-from semcache.request import Request
+from semcache.request import Headers, Request
+from semcache.service.access import refuse_stowaways
 from semcache.service.asgi import ClientGone, read_body, send_whole, unless_gone
 from semcache.service.service import Service
 from semcache.service.streaming import Tail, send_end, send_live
@@ -38,16 +39,18 @@ class MessagesEndpoint:
 
 async def _read(service: Service, scope: Scope, receive: Receive) -> Request:
     limit = service.settings.max_request_bytes
+    headers = lower_headers(scope["headers"])
+    refuse_stowaways(headers)
     raw = await read_body(scope, receive, max_bytes=limit)
     read = partial(
         read_request,
         raw,
-        lower_headers(scope["headers"]),
+        headers,
         service.parts.tenants,
         query=scope["query_string"].decode("latin-1"),
         max_bytes=limit,
     )
-    return read() if len(raw) <= _PARSED_INLINE_BYTES and not _is_encoded(scope) else await service.advance(read)
+    return read() if len(raw) <= _PARSED_INLINE_BYTES and not _is_encoded(headers) else await service.advance(read)
 
 
 class _Visit:
@@ -121,5 +124,5 @@ class _Visit:
         logger.info("request outcome=%s status=%d ms=%.1f", outcome, status, self.seconds * 1000)
 
 
-def _is_encoded(scope: Scope) -> bool:
-    return any(name == b"content-encoding" for name, _ in scope["headers"])
+def _is_encoded(headers: Headers) -> bool:
+    return any(name == "content-encoding" for name, _ in headers)

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from semcache.errors import SemcacheError, UpstreamError
 from semcache.request import Headers
+from semcache.service.access import refuse_stowaways
 from semcache.service.asgi import ClientGone, read_body, send_chunk, send_head, send_whole, unless_gone
 from semcache.service.service import Service
 from semcache.upstream.upstream import UpstreamRequest, UpstreamResponse
@@ -43,6 +44,7 @@ class RelayEndpoint:
 
 async def _read(service: Service, scope: Scope, receive: Receive) -> UpstreamRequest:
     headers = lower_headers(scope["headers"])
+    refuse_stowaways(headers)
     service.parts.tenants.admit(headers)
     body = await read_body(scope, receive, max_bytes=MAX_BODY_BYTES)
     return UpstreamRequest(

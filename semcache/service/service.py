@@ -13,6 +13,7 @@ from starlette.types import Scope
 from semcache.drivers import on_threads
 from semcache.errors import StoreError
 from semcache.flights import Flights
+from semcache.service.access import AdminGate
 from semcache.service.metrics import Metrics
 from semcache.service.parts import Parts
 
@@ -29,6 +30,7 @@ class Service:
         self.parts = parts
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
+        self.gate = AdminGate(parts.settings)
         self.flights = Flights(parts.upstream, coalesce=parts.settings.coalesce)
         self.advance = on_threads(parts.executor)
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
@@ -94,5 +96,3 @@ class Service:
             logger.warning("the store works again")
         self._trouble = trouble
         self.metrics.degraded.set(bool(self.fault))
-
-

@@ -20,7 +20,7 @@ _BROKEN_OFF = encode_event("error", event_error("api_error", "semcache: the upst
 
 
 class Tail:
-    """The end of what has gone out on a stream: was it whole, and may an event of ours follow it?"""
+    """The end of what has gone out on a stream, to know whether it was whole."""
 
     def __init__(self) -> None:
         self._bytes = b"\n\n"

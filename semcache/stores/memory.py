@@ -68,7 +68,8 @@ class MemoryStore:
         rows = units(np.stack([exemplar.embedding.vector for _, exemplar in pairs]))
         similarities = cosines(unit(embedding.vector), rows)
         order = closest_first(np.array([exemplar.id for _, exemplar in pairs]), similarities)
-        return [Candidate(*pairs[position], float(similarities[position])) for position in order[: max(0, k)]]
+        nearest = [(*pairs[place], float(similarities[place])) for place in order[: max(0, k)]]
+        return [Candidate(entry, exemplar, similarity) for entry, exemplar, similarity in nearest]
 
     def has_exemplars(self, scope: Scope) -> bool:
         with self._lock:

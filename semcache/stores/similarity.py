@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from semcache.entry import Embedding, Vector, Vectors
+from semcache.entry import Embedding
 from semcache.errors import IndexMismatch
+
+if TYPE_CHECKING:
+    from semcache.entry import Vector, Vectors
 
 
 def unit(vector: Vector) -> Vector:

@@ -100,7 +100,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute("PRAGMA synchronous = NORMAL")  # with WAL enough for kill -9; a power cut costs the last puts
+        connection.execute(
+            "PRAGMA synchronous = NORMAL"
+        )  # with WAL enough for kill -9; a power cut costs the last puts
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
         connection.create_function("casefolded", 1, _casefolded, deterministic=True)
     except BaseException:

@@ -56,11 +56,12 @@ def find_exact(connection: sqlite3.Connection, scope: Scope, key: str, *, now: f
     return None if row is None else entry_from(row)
 
 
-def find(connection: sqlite3.Connection, entry_id: str, *, now: float) -> Entry | None:
+def find_numbered(connection: sqlite3.Connection, entry_id: str, *, now: float) -> tuple[int, Entry] | None:
+    """A live entry, with its number."""
     row = connection.execute(
-        f"SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.id = ? AND e.expires_at > ?", (entry_id, now)
+        f"SELECT {ENTRY_COLUMNS}, e.seq FROM {ENTRIES} WHERE e.id = ? AND e.expires_at > ?", (entry_id, now)
     ).fetchone()
-    return None if row is None else entry_from(row)
+    return None if row is None else (row[ENTRY_WIDTH], entry_from(row[:ENTRY_WIDTH]))
 
 
 def has_exemplars(connection: sqlite3.Connection, scope: Scope, space: Space, *, now: float) -> bool:
@@ -102,8 +103,8 @@ def exemplars_of(connection: sqlite3.Connection, entry_id: str, space: Space) ->
     return [exemplar_from(row, entry_id, space_id=space.id, dims=space.dims) for row in rows]
 
 
-def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry]:
-    """Insert an entry, or replace the one of the same scope and key; its number and the entry as stored."""
+def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry, int]:
+    """Insert an entry, or replace the one of the same scope and key; its number, the entry as stored, its bytes."""
     scope = scope_key(entry.scope)
     old = connection.execute(
         "SELECT seq, id, hits, last_hit_at, heat FROM entries WHERE scope = ? AND key = ?", (scope, entry.key)
@@ -115,7 +116,8 @@ def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry]:
         entry = replace(entry, id=entry_id, hits=hits, last_hit_at=last_hit_at)
         heat = combined(heat, heat_of(1, at=entry.created_at))
     question, message = encoded(entry.question), encode_json(entry.message.body)
-    values = _values(entry, scope, heat, len(question) + len(message))
+    held_bytes = len(question) + len(message)
+    values = _values(entry, scope, heat, held_bytes)
     try:
         seq = _insert(connection, values) if seq is None else _update(connection, values, seq)
     except sqlite3.IntegrityError as error:
@@ -126,7 +128,7 @@ def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry]:
     connection.executemany(
         "INSERT OR IGNORE INTO entry_tags (tag, entry) VALUES (?, ?)", [(tag, seq) for tag in entry.tags]
     )
-    return seq, replace(entry, message=StoredMessage.of(message))
+    return seq, replace(entry, message=StoredMessage.of(message)), held_bytes
 
 
 def attach(connection: sqlite3.Connection, seq: int, entry: Entry, exemplar: Exemplar, space: Space) -> Exemplar:

@@ -13,6 +13,8 @@ def evict(connection: sqlite3.Connection, limits: Limits, *, now: float, spared:
     """Remove what the limits leave no room for, except the `spared` entry; the number removed."""
     entries, held_bytes = connection.execute("SELECT entries, bytes FROM totals").fetchone()
     surplus, surplus_bytes = limits.surplus(entries=entries, held_bytes=held_bytes)
+    if surplus == surplus_bytes == 0:
+        return 0
     chosen: list[int] = []
     for seq, entry_bytes in _least_valuable_first(connection, now):
         if surplus <= 0 and surplus_bytes <= 0:

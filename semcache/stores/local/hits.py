@@ -32,6 +32,10 @@ class HitCounter:
             taken, self._counts, self.pending = self._counts, {}, 0
             return taken
 
+    def take_number(self) -> int:
+        """Give up what is pending; how many hits that were."""
+        return sum(hits for hits, _ in self.take().values())
+
     def put_back(self, taken: Counts) -> None:
         with self._lock:
             for entry_id, (hits, last) in taken.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from semcache.entry import Entry, Kind
 from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, encoded, entry_from
@@ -53,9 +53,10 @@ def remove_expired(connection: sqlite3.Connection, *, limit: int, now: float) ->
     return remove(connection, [seq for (seq,) in rows])
 
 
-def remove(connection: sqlite3.Connection, seqs: Iterable[int]) -> int:
+def remove(connection: sqlite3.Connection, seqs: Sequence[int]) -> int:
     """Remove entries by number: bodies, tags and exemplars go with them."""
-    return connection.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in seqs]).rowcount
+    connection.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in seqs])
+    return len(seqs)
 
 
 def live_after(connection: sqlite3.Connection, seq: int, *, now: float) -> Iterator[tuple[int, Entry]]:

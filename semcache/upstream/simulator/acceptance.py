@@ -52,6 +52,7 @@ def effort_of(body: Json, model: Model) -> str | None:
 
 def acceptance_problems(body: Json, model: Model, dialect: Dialect, *, on: date) -> Problems:
     """Why this model refuses a request of the right shape."""
+    yield from _beta_problems(body, dialect)
     yield from _limit_problems(body, model)
     yield from _sampling_problems(body, model)
     yield from _prefill_problems(body, model)
@@ -61,6 +62,16 @@ def acceptance_problems(body: Json, model: Model, dialect: Dialect, *, on: date)
     yield from _budget_problems(body, dialect)
     if body.get("speed") == "fast" and model.fast_prices_on(on) is None:
         yield f"speed: `fast` is not supported on {model.id}"
+
+
+def _beta_problems(body: Json, dialect: Dialect) -> Problems:
+    """Fields inside GA objects that exist under a beta only."""
+    thinking: Json = body.get("thinking") or {}
+    if not dialect.betas:
+        if "block_binding" in thinking:
+            yield f"thinking.{thinking['type']}.block_binding: {EXTRA}"
+        if "task_budget" in (body.get("output_config") or {}):
+            yield f"output_config.task_budget: {EXTRA}"
 
 
 def _limit_problems(body: Json, model: Model) -> Problems:

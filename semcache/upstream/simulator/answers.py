@@ -79,7 +79,9 @@ def _forced_tool(body: Json) -> Reply | None:
     choice: Json = body.get("tool_choice") or {}
     if choice.get("type") not in ("any", "tool"):
         return None
-    tools = [tool for tool in body["tools"] if choice.get("name") in (None, tool["name"])]
+    tools = [tool for tool in body["tools"] if "name" in tool and choice.get("name") in (None, tool["name"])]
+    if not tools:
+        return None
     arguments: Any = sample_of(tools[0].get("input_schema", {"type": "object"}), question_of(body))
     return Reply((tool_use_block(tools[0]["name"], arguments),))
 

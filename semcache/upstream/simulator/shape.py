@@ -159,7 +159,7 @@ def _tagged(shapes: Mapping[str, Check]) -> Check:
         tag = value.get("type") if isinstance(value, dict) else None
         if not isinstance(value, dict):
             yield f"{where}: Input should be a valid dictionary"
-        elif tag not in shapes:
+        elif not isinstance(tag, str) or tag not in shapes:
             yield f"{where}: Input tag '{tag}' found using 'type' does not match any of the expected tags: {known}"
         else:
             yield from shapes[tag](f"{where}.{tag}", value)

@@ -72,16 +72,20 @@ def _turn_problems(where: str, message: Any, has_betas: bool) -> Problems:
     for name in ("role", "content"):
         if name not in message:
             yield f"{where}.{name}: Field required"
-    if "role" in message and message["role"] not in ROLES:
-        yield f"{where}.role: Input should be 'user', 'assistant' or 'system'"
-    for name in message:
-        if name not in ("role", "content") and not has_betas:
+    for name, value in message.items():
+        if name == "role" and value not in ROLES:
+            yield f"{where}.role: Input should be 'user', 'assistant' or 'system'"
+        elif name == "content":
+            yield from _contents_problems(f"{where}.content", value, has_betas)
+        elif name != "role" and not has_betas:
             yield f"{where}.{name}: Extra inputs are not permitted"
-    content = message.get("content", "")
+
+
+def _contents_problems(where: str, content: Any, has_betas: bool) -> Problems:
     if not isinstance(content, str | list):
-        yield f"{where}.content: Input should be a valid string or list"
+        yield f"{where}: Input should be a valid string or list"
     for place, block in enumerate(content if isinstance(content, list) else []):
-        yield from _block_problems(f"{where}.content.{place}", block, has_betas)
+        yield from _block_problems(f"{where}.{place}", block, has_betas)
 
 
 def _block_problems(where: str, block: Any, has_betas: bool) -> Problems:
@@ -89,7 +93,7 @@ def _block_problems(where: str, block: Any, has_betas: bool) -> Problems:
         yield f"{where}: Input should be a valid dictionary"
         return
     tag = block.get("type")
-    if tag is None:
+    if not isinstance(tag, str):
         yield f"{where}.type: Field required"
     elif tag not in _BLOCKS:
         if not has_betas:
@@ -147,26 +151,28 @@ def _citation_problems(where: str, block: Json) -> Problems:
 
 
 def tool_problems(body: Json, *, has_betas: bool) -> Problems:
-    """What is wrong with the tools and with the choice among them."""
-    tools = body.get("tools")
-    if tools is not None and not isinstance(tools, list):
+    """What is wrong with the tools and with the choice among them; nothing where they are no list."""
+    tools = body.get("tools") or []
+    if not isinstance(tools, list):
         return
-    names = []
-    for place, tool in enumerate(tools or []):
+    for place, tool in enumerate(tools):
         if not isinstance(tool, dict):
             yield f"tools.{place}: Input should be a valid dictionary"
-            continue
-        names.append(tool.get("name"))
-        if tool.get("type", "custom") in ("custom", None):
+        elif tool.get("type", "custom") in ("custom", None):
             yield from _custom_tool_problems(f"tools.{place}.custom", tool, has_betas)
-    if len([name for name in names if name is not None]) != len({str(name) for name in names if name is not None}):
+    names = [str(tool["name"]) for tool in tools if isinstance(tool, dict) and "name" in tool]
+    if len(names) != len(set(names)):
         yield "tools: Tool names must be unique."
-    choice = body.get("tool_choice")
-    if isinstance(choice, dict) and choice.get("type") != "none":
-        if not tools:
-            yield "tool_choice: may only be specified while providing `tools`."
-        elif choice.get("type") == "tool" and choice.get("name") not in names:
-            yield f"tool_choice.tool.name: Tool '{choice.get('name')}' not found in provided tools"
+    yield from _choice_problems(body.get("tool_choice"), names, has_tools=bool(tools))
+
+
+def _choice_problems(choice: Any, names: list[str], *, has_tools: bool) -> Problems:
+    if not isinstance(choice, dict) or choice.get("type") == "none":
+        return
+    if not has_tools:
+        yield "tool_choice: may only be specified while providing `tools`."
+    elif choice.get("type") == "tool" and choice.get("name") not in names:
+        yield f"tool_choice.tool.name: Tool '{choice.get('name')}' not found in provided tools"
 
 
 def _custom_tool_problems(where: str, tool: Json, has_betas: bool) -> Problems:

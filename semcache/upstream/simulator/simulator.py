@@ -6,34 +6,24 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from itertools import chain, islice
-from typing import assert_never
 
 from semcache.errors import InvalidRequest
 from semcache.message import Usage
 from semcache.pricing import PriceBook
-from semcache.request import Headers, Json, encode_json
+from semcache.request import Headers, Json
 from semcache.upstream.simulator.answers import Answers, Reply, Voice
 from semcache.upstream.simulator.catalogue import model_info, model_page
 from semcache.upstream.simulator.conduct import Conduct
+from semcache.upstream.simulator.delivery import Delivery, Outcome, Page, Spoken
 from semcache.upstream.simulator.faults import FAULT_HEADER, Fault, FaultKind, FaultPlan
 from semcache.upstream.simulator.gate import Visitor, admit
 from semcache.upstream.simulator.messages import Asked, accepted, message_of
-from semcache.upstream.simulator.prompt_cache import PromptCache, Reckoning
-from semcache.upstream.simulator.responses import (
-    JSON_TYPE,
-    STREAM_TYPE,
-    Pace,
-    Problem,
-    SimulatedResponse,
-    problem_response,
-    standard_headers,
-)
-from semcache.upstream.simulator.streaming import error_event, stream_events
+from semcache.upstream.simulator.prompt_cache import PromptCache
+from semcache.upstream.simulator.responses import Problem, SimulatedResponse
 from semcache.upstream.upstream import UpstreamRequest
 
 MESSAGES = "/v1/messages"
@@ -54,27 +44,6 @@ class SimulatedCall:
     cost_usd: Decimal = Decimal(0)
     body: Json = field(default_factory=dict, repr=False)
     headers: Headers = field(default=(), repr=False)
-
-
-@dataclass(frozen=True)
-class _Page:
-    """A JSON answer that costs nothing."""
-
-    body: Json
-
-
-@dataclass(frozen=True)
-class _Spoken:
-    """A message, and what becomes of the prompt cache once it begins."""
-
-    message: Json
-    usage: Usage
-    cost_usd: Decimal
-    reckoning: Reckoning
-    is_stream: bool
-
-
-_Outcome = Problem | _Page | _Spoken
 
 
 class Simulator:
@@ -109,10 +78,13 @@ class Simulator:
         now = self._clock()
         outcome, fault = self._answered(request, now)
         await self._pause(fault)
-        if isinstance(outcome, _Spoken):
+        if isinstance(outcome, Spoken):
             with self._lock:
                 self._cache.commit(outcome.reckoning)
-        return self._response(request, outcome, fault, now)
+        delivery = Delivery(
+            self.conduct, self.conduct.new_id("req"), now=now, fault=fault, with_body=request.method != "HEAD"
+        )
+        return delivery.response(outcome)
 
     async def aclose(self) -> None:
         """Nothing is held open."""
@@ -145,10 +117,10 @@ class Simulator:
         with self._lock:
             return self._call_count
 
-    def _answered(self, request: UpstreamRequest, now: float) -> tuple[_Outcome, Fault | None]:
+    def _answered(self, request: UpstreamRequest, now: float) -> tuple[Outcome, Fault | None]:
         fault: Fault | None = None
         visitor: Visitor | Problem = _routed(request) or admit(request, self.conduct)
-        outcome: _Outcome
+        outcome: Outcome
         if isinstance(visitor, Problem):
             outcome, body = visitor, {}
         else:
@@ -169,7 +141,7 @@ class Simulator:
         except InvalidRequest as error:
             return Problem(400, str(error))
 
-    def _outcome(self, request: UpstreamRequest, visitor: Visitor, fault: Fault | None, now: float) -> _Outcome:
+    def _outcome(self, request: UpstreamRequest, visitor: Visitor, fault: Fault | None, now: float) -> Outcome:
         on = datetime.fromtimestamp(now, UTC).date()
         if fault is not None and fault.kind is FaultKind.STATUS:
             return Problem(fault.status, f"Simulated {fault.status}", fault.retry_after_seconds)
@@ -178,15 +150,15 @@ class Simulator:
             asked = accepted(visitor, self._prices, self.conduct, on=on, counting=counting)
             if isinstance(asked, Problem):
                 return asked
-            return _Page({"input_tokens": asked.prompt.tokens}) if counting else self._spoken(asked, fault, now, on)
+            return Page({"input_tokens": asked.prompt.tokens}) if counting else self._spoken(asked, fault, now, on)
         if request.path == MODELS:
             page = model_page(self._prices, request.query, on=on)
-            return page if isinstance(page, Problem) else _Page(page)
+            return page if isinstance(page, Problem) else Page(page)
         name = request.path.removeprefix(f"{MODELS}/")
         model = self._prices.model(name)
-        return Problem(404, f"model: {name[:100]}") if model is None else _Page(model_info(model, on=on))
+        return Problem(404, f"model: {name[:100]}") if model is None else Page(model_info(model, on=on))
 
-    def _spoken(self, asked: Asked, fault: Fault | None, now: float, on: date) -> _Outcome:
+    def _spoken(self, asked: Asked, fault: Fault | None, now: float, on: date) -> Outcome:
         is_stream = asked.body.get("stream") is True
         if fault is not None and fault.kind is FaultKind.MID_STREAM_ERROR and not is_stream:
             return Problem(529, "Overloaded")
@@ -196,7 +168,7 @@ class Simulator:
             reckoning = self._cache.reckon(asked.prompt, asked.cache_scope, minimum_tokens=minimum, now=now)
         message = message_of(asked, reply, reckoning.usage, self.conduct)
         usage = Usage.of(message["usage"])
-        return _Spoken(message, usage, self._cost_usd(asked.body, message, usage, on), reckoning, is_stream)
+        return Spoken(message, usage, self._cost_usd(asked.body, message, usage, on), reckoning, is_stream)
 
     def _cost_usd(self, body: Json, message: Json, usage: Usage, on: date) -> Decimal:
         """A refusal before any output is not billed, though its usage is filled in."""
@@ -205,12 +177,11 @@ class Simulator:
         terms = {"fast": body.get("speed") == "fast", "us_inference": body.get("inference_geo") == "us"}
         return self._prices.cost_usd(message["model"], usage, on=on, **terms) or Decimal(0)
 
-    def _book(self, request: UpstreamRequest, outcome: _Outcome, body: Json) -> None:
+    def _book(self, request: UpstreamRequest, outcome: Outcome, body: Json) -> None:
         status = outcome.status if isinstance(outcome, Problem) else 200
-        call = SimulatedCall(
-            request.method, request.path, request.query, status, body=body, headers=request.headers,
-            **_billing(outcome),
-        )  # fmt: skip
+        call = SimulatedCall(request.method, request.path, request.query, status, body=body, headers=request.headers)
+        if isinstance(outcome, Spoken):
+            call = replace(call, model=outcome.message["model"], usage=outcome.usage, cost_usd=outcome.cost_usd)
         with self._lock:
             self._call_count += 1
             self._calls.append(call)
@@ -220,36 +191,6 @@ class Simulator:
         seconds = self.conduct.head_delay_seconds + (fault.head_delay_seconds if fault is not None else 0.0)
         if seconds > 0:
             await asyncio.sleep(seconds)
-
-    def _response(
-        self, request: UpstreamRequest, outcome: _Outcome, fault: Fault | None, now: float
-    ) -> SimulatedResponse:
-        request_id = self.conduct.new_id("req")
-        match outcome:
-            case Problem():
-                return problem_response(outcome, request_id, now=now, with_body=request.method != "HEAD")
-            case _Page(body):
-                headers = (("content-type", JSON_TYPE), *standard_headers(request_id, now=now))
-                return SimulatedResponse(200, headers, [encode_json(body)])
-            case _Spoken(message, usage):
-                tokens = (usage.prompt_tokens - usage.cache_read_tokens, usage.output_tokens)
-                kind = STREAM_TYPE if outcome.is_stream else JSON_TYPE
-                headers = (("content-type", kind), *standard_headers(request_id, now=now, tokens=tokens))
-                if outcome.is_stream:
-                    headers = (*headers, ("cache-control", "no-cache"))
-                    chunks = stream_events(message, chunk_characters=self.conduct.chunk_characters)
-                    return SimulatedResponse(200, headers, _broken_stream(chunks, fault), pace=self._pace(fault))
-                return SimulatedResponse(
-                    200, headers, _broken_json(encode_json(message), fault), pace=self._pace(fault)
-                )
-            case _:
-                assert_never(outcome)
-
-    def _pace(self, fault: Fault | None) -> Pace:
-        seconds = self.conduct.chunk_delay_seconds
-        if fault is not None and fault.kind is FaultKind.SLOW:
-            seconds = max(seconds, fault.seconds)
-        return Pace(seconds, is_torn=fault is not None and fault.kind is FaultKind.TORN)
 
 
 def _routed(request: UpstreamRequest) -> Problem | None:
@@ -265,34 +206,3 @@ def _routed(request: UpstreamRequest) -> Problem | None:
 
 def _names_a_model(path: str) -> bool:
     return path.startswith(f"{MODELS}/") and "/" not in path.removeprefix(f"{MODELS}/")
-
-
-def _billing(outcome: _Outcome) -> dict[str, object]:
-    if not isinstance(outcome, _Spoken):
-        return {}
-    return {"model": outcome.message["model"], "usage": outcome.usage, "cost_usd": outcome.cost_usd}
-
-
-def _broken_stream(events: Iterable[bytes], fault: Fault | None) -> Iterable[bytes]:
-    if fault is None:
-        return events
-    match fault.kind:
-        case FaultKind.MID_STREAM_ERROR:
-            return chain(islice(events, fault.after_events), [error_event("overloaded_error", "Overloaded")])
-        case FaultKind.TRUNCATED | FaultKind.TORN:
-            return islice(events, fault.after_events)
-        case _:
-            return events
-
-
-def _broken_json(body: bytes, fault: Fault | None) -> list[bytes]:
-    if fault is None:
-        return [body]
-    half = len(body) // 2
-    match fault.kind:
-        case FaultKind.TRUNCATED | FaultKind.TORN:
-            return [body[:half]]
-        case FaultKind.SLOW:
-            return [body[:half], body[half:]]
-        case _:
-            return [body]

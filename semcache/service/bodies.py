@@ -1,0 +1,83 @@
+"""What the admin endpoints are sent, checked field by field."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+KindName = Literal["learned", "faq"]
+
+
+class Strict(BaseModel):
+    """Refuses fields it does not know: a misspelt condition must never widen a purge."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class FaqBody(Strict):
+    """A curated answer, and where it belongs."""
+
+    question: str
+    answer: str
+    variants: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    namespace: str = "default"
+    model: str | None = None
+    system: str | None = None
+
+
+class EditBody(Strict):
+    """What to change of an entry."""
+
+    answer: str | None = Field(default=None, min_length=1)
+    tags: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _names_a_change(self) -> Self:
+        if self.answer is None and self.tags is None:
+            raise ValueError("give answer or tags")
+        return self
+
+
+class PurgeBody(Strict):
+    """Conditions that must all hold; at least one."""
+
+    namespace: str | None = None
+    tag: str | None = None
+    model: str | None = None
+    kind: KindName | None = None
+    created_before: float | None = None
+    older_than_seconds: float | None = Field(default=None, ge=0)
+    entry_ids: tuple[str, ...] | None = None
+    text: str | None = None
+    near: str | None = Field(default=None, min_length=1)
+    similarity: float = Field(default=0.85, ge=-1, le=1)
+    dry_run: bool = False
+
+    @model_validator(mode="after")
+    def _names_a_condition(self) -> Self:
+        if not self.model_fields_set - {"similarity", "dry_run"}:
+            raise ValueError("name at least one condition; to remove everything, purge by namespace")
+        if self.created_before is not None and self.older_than_seconds is not None:
+            raise ValueError("give created_before or older_than_seconds, not both")
+        return self
+
+
+class FeedbackBody(Strict):
+    """A person's word on an answer, for its own question or for another."""
+
+    entry: str
+    right: bool | None = None
+    verdict: Literal["right", "wrong"] | None = None
+    question: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if (self.right is None) == (self.verdict is None):
+            raise ValueError("give right (true or false) or verdict (right or wrong), one of the two")
+        return self
+
+    @property
+    def is_right(self) -> bool:
+        return self.right if self.right is not None else self.verdict == "right"

@@ -1,0 +1,130 @@
+"""Entries, lookups and sums as the JSON that the endpoints answer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from semcache.canonical import Identity
+from semcache.curation import ImportReport
+from semcache.entry import Bypass, Considered, Entry, Exemplar, Hit, Lookup, Miss
+from semcache.request import Json
+from semcache.stores.store import LedgerSum
+
+
+def entry_view(entry: Entry) -> Json:
+    return {
+        "id": entry.id,
+        "namespace": entry.scope.namespace,
+        "scope": entry.scope.short,
+        "kind": entry.kind.value,
+        "question": entry.question,
+        "answer": entry.message.text,
+        "requested_model": entry.requested_model,
+        "served_model": entry.served_model,
+        "cost_usd": entry.cost_usd,
+        "created_at": entry.created_at,
+        "expires_at": entry.expires_at,
+        "tags": list(entry.tags),
+        "hits": entry.hits,
+        "last_hit_at": entry.last_hit_at,
+    }
+
+
+def exemplar_view(exemplar: Exemplar) -> Json:
+    return {
+        "text": exemplar.text,
+        "label": exemplar.label.name.lower(),
+        "origin": exemplar.origin.value,
+        "created_at": exemplar.created_at,
+    }
+
+
+def lookup_view(lookup: Lookup, identity: Identity) -> Json:
+    """What was decided, why, and what was weighed."""
+    return {
+        **_decision_view(lookup),
+        "identity": {
+            "scope": identity.scope_digest,
+            "key": identity.key,
+            "question": identity.question,
+            "companions": sorted(identity.companions),
+            "history_turns": identity.history_turns,
+        },
+    }
+
+
+def import_view(report: ImportReport) -> Json:
+    return {
+        "added": report.added,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "errors": [{"line": error.line, "problem": error.problem} for error in report.errors],
+    }
+
+
+def savings_view(sums: list[LedgerSum]) -> Json:
+    """The ledger by outcome, and in all."""
+    total = LedgerSum(
+        "total",
+        sum(each.requests for each in sums),
+        sum((each.baseline_usd for each in sums), Decimal(0)),
+        sum((each.cost_usd for each in sums), Decimal(0)),
+    )
+    return {"outcomes": [_sum_view(each) for each in sums], "total": _sum_view(total)}
+
+
+def _sum_view(row: LedgerSum) -> Json:
+    return {
+        "outcome": row.outcome,
+        "requests": row.requests,
+        "baseline_usd": float(row.baseline_usd),
+        "cost_usd": float(row.cost_usd),
+        "saved_usd": float(row.baseline_usd - row.cost_usd),
+    }
+
+
+def _decision_view(lookup: Lookup) -> Json:
+    match lookup:
+        case Hit():
+            return {
+                "outcome": "hit",
+                "kind": lookup.kind.value,
+                "reason": lookup.kind.value,
+                "entry": entry_view(lookup.entry),
+                "similarity": lookup.similarity,
+                "confidence": lookup.confidence,
+                "considered": _considered_view(lookup.considered),
+            }
+        case Miss():
+            nearest = max(lookup.considered, key=lambda each: each.similarity, default=None)
+            return {
+                "outcome": "miss",
+                "reason": lookup.reason,
+                "entry": None,
+                "similarity": None if nearest is None else nearest.similarity,
+                "confidence": None if nearest is None else nearest.confidence,
+                "considered": _considered_view(lookup.considered),
+            }
+        case Bypass():
+            would_be = None if lookup.would_be is None else _decision_view(lookup.would_be)
+            return {
+                "outcome": "bypass",
+                "reason": lookup.reason,
+                "entry": None,
+                "similarity": None,
+                "confidence": None,
+                "considered": [],
+                "would_be": would_be,
+            }
+
+
+def _considered_view(considered: tuple[Considered, ...]) -> list[Json]:
+    return [
+        {
+            "entry": each.entry_id,
+            "similarity": each.similarity,
+            "confidence": each.confidence,
+            "objections": list(each.objections),
+        }
+        for each in considered
+    ]

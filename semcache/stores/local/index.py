@@ -1,0 +1,85 @@
+"""All that is asked of FAISS: exact and graph indexes over inner products of unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import faiss as untyped_faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from semcache.errors import IndexMismatch
+
+if TYPE_CHECKING:
+    from semcache.entry import Vector, Vectors
+
+
+faiss: Any = untyped_faiss  # its stubs describe the C++ side, not what Python is given
+Index = Any
+
+# With 20,000 vectors in 300 clusters: recall@16 of 1.000 at 0.2 ms. 16 links and effort 64 had 1.000 too, at
+# 0.09 ms, but lose twice as many neighbours where vectors have no clusters at all.
+GRAPH_LINKS = 32
+GRAPH_BUILD_EFFORT = 80
+GRAPH_SEARCH_EFFORT = 128
+
+
+def exact_index(dims: int) -> Index:
+    return faiss.IndexFlatIP(dims)
+
+
+def graph_index(dims: int) -> Index:
+    index = faiss.IndexHNSWFlat(dims, GRAPH_LINKS, faiss.METRIC_INNER_PRODUCT)
+    index.hnsw.efConstruction, index.hnsw.efSearch = GRAPH_BUILD_EFFORT, GRAPH_SEARCH_EFFORT
+    return index
+
+
+def is_graph(index: Index) -> bool:
+    return isinstance(index, faiss.IndexHNSW)
+
+
+def bytes_per_slot(index: Index) -> int:
+    return int(index.d) * 4 + (2 * GRAPH_LINKS * 4 if is_graph(index) else 0)
+
+
+def on_one_core() -> None:
+    """Keep FAISS's own threads away; holds for the calling thread only."""
+    faiss.omp_set_num_threads(1)
+
+
+def search(index: Index, query: Vector, count: int) -> NDArray[np.int64]:
+    """Slots of about the nearest; fewer than `count` where the graph leads to no more."""
+    slots = index.search(query[None], count)[1][0]
+    return np.asarray(slots[slots >= 0])
+
+
+def search_exactly(
+    index: Index, query: Vector, count: int, among: NDArray[np.bool_]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scores and slots of the nearest among these slots, of which there are at least `count`."""
+    selector = faiss.IDSelectorBitmap(np.packbits(among, bitorder="little"))
+    scores, slots = _flat(index).search(query[None], count, params=faiss.SearchParameters(sel=selector))
+    return scores[0], slots[0]
+
+
+def vectors_at(index: Index, slots: NDArray[np.int64] | NDArray[np.intp]) -> Vectors:
+    flat = _flat(index)
+    rows = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
+    return np.asarray(rows[slots])
+
+
+def write_index(index: Index, write: Callable[[bytes], None]) -> None:
+    faiss.write_index(index, faiss.PyCallbackIOWriter(write))
+
+
+def read_index(read: Callable[[int], bytes]) -> Index:
+    """Raises `IndexMismatch` for what this version of FAISS cannot read."""
+    try:
+        return faiss.read_index(faiss.PyCallbackIOReader(read))
+    except RuntimeError as error:
+        raise IndexMismatch("its index cannot be read by this version of FAISS") from error
+
+
+def _flat(index: Index) -> Index:
+    return faiss.downcast_index(index.storage) if is_graph(index) else index

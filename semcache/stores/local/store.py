@@ -1,0 +1,221 @@
+"""The store for one host: SQLite keeps everything, FAISS finds what is near."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
+from semcache.errors import StoreError, StoreUnavailable
+from semcache.stores.limits import Limits
+from semcache.stores.local import bookkeeping, entries, selecting
+from semcache.stores.local.database import Database
+from semcache.stores.local.eviction import evict
+from semcache.stores.local.hits import HitCounter, write_hits
+from semcache.stores.local.projections import Projections
+from semcache.stores.local.tuning import Tuning
+from semcache.stores.local.upkeep import Chore
+from semcache.stores.paging import Position, check_page_size
+from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
+from semcache.stores.store import LedgerRow, LedgerSum, Page, Selection, StoreStats
+
+if TYPE_CHECKING:
+    from semcache.entry import Vector
+
+
+logger = logging.getLogger(__name__)
+
+FILE_NAME = "cache.sqlite3"
+_ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
+
+
+class LocalStore:
+    """Keeps to `semcache.stores.store.Store`. Several processes on one host may open one directory."""
+
+    def __init__(  # noqa: PLR0913 - what a store is made of
+        self,
+        path: Path,
+        *,
+        space: str,
+        dims: int,
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+        tuning: Tuning | None = None,
+    ) -> None:
+        """Open or make the store in the directory `path`; `space` is the embedding model's fingerprint."""
+        self._clock = clock
+        self._limits = limits if limits is not None else Limits()
+        self._tuning = tuning if tuning is not None else Tuning()
+        self._database = Database(_made(path) / FILE_NAME)
+        try:
+            with self._database.writing() as connection:
+                self._space = entries.open_space(connection, space, dims)
+        except StoreError:
+            self._database.close()
+            raise
+        self._projections = Projections(self._database, self._space, fingerprint=space, tuning=self._tuning)
+        self._hits = HitCounter()
+        self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=self._tuning.hits_delay_seconds)
+
+    @property
+    def snapshots_rejected(self) -> int:
+        """How many index snapshots were found damaged, foreign or outdated since the store was opened."""
+        return self._projections.snapshots_rejected
+
+    # the path of a request
+
+    def get_exact(self, scope: Scope, key: str) -> Entry | None:
+        with self._database.reading() as connection:
+            return entries.find_exact(connection, scope, key, now=self._clock())
+
+    def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
+        check_embeddings([embedding], self._space.dims)
+        query, now = unit(embedding.vector), self._clock()
+        with self._database.reading() as connection:
+            for _ in range(_ATTEMPTS):
+                ids = self._projections.nearest_ids(connection, scope, query, k=k, now=now)
+                found = entries.fetch(connection, ids, self._space)
+                if len(found) == len(ids):
+                    break
+        live = [pair for pair in found.values() if pair[0].expires_at is None or pair[0].expires_at > now]
+        return _ranked(query, live)[: max(0, k)]
+
+    def has_exemplars(self, scope: Scope) -> bool:
+        with self._database.reading() as connection:
+            return entries.has_exemplars(connection, scope, self._space, now=self._clock())
+
+    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
+        check_embeddings([exemplar.embedding for exemplar in exemplars], self._space.dims)
+        with self._database.writing() as connection:
+            seq, stored, held_bytes = entries.write(connection, entry)
+            if self._limits.refuses(held_bytes):
+                raise StoreError(f"put: an entry of {held_bytes} bytes is larger than the whole store may be")
+            for exemplar in exemplars:
+                entries.attach(connection, seq, stored, exemplar, self._space)
+            evict(connection, self._limits, now=self._clock(), spared=seq)
+        return stored
+
+    def add_exemplar(self, exemplar: Exemplar) -> Exemplar | None:
+        check_embeddings([exemplar.embedding], self._space.dims)
+        with self._database.writing() as connection:
+            found = entries.find_numbered(connection, exemplar.entry_id, now=self._clock())
+            return None if found is None else entries.attach(connection, *found, exemplar, self._space)
+
+    def record_hit(self, entry_id: str) -> None:
+        pending = self._hits.count(entry_id, at=self._clock())
+        self._hit_writing.ask(at_once=pending >= self._tuning.hits_pending)
+
+    # administration
+
+    def get(self, entry_id: str) -> Entry | None:
+        with self._database.reading() as connection:
+            found = entries.find_numbered(connection, entry_id, now=self._clock())
+            return None if found is None else found[1]
+
+    def exemplars(self, entry_id: str) -> list[Exemplar]:
+        with self._database.reading() as connection:
+            if entries.find_numbered(connection, entry_id, now=self._clock()) is None:
+                return []
+            return entries.exemplars_of(connection, entry_id, self._space)
+
+    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
+        check_page_size(limit)
+        before = Position.decode(cursor)
+        with self._database.reading() as connection:
+            return selecting.page(connection, selection, limit=limit, before=before, now=self._clock())
+
+    def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
+        if dry_run:
+            with self._database.reading() as connection:
+                return selecting.count(connection, selection, now=self._clock())
+        with self._database.writing() as connection:
+            live = selecting.count(connection, selection, now=self._clock())
+            selecting.remove_selected(connection, selection)
+            return live
+
+    def expire(self, *, limit: int = 1000) -> int:
+        with self._database.writing() as connection:
+            return selecting.remove_expired(connection, limit=limit, now=self._clock())
+
+    def evict(self) -> int:
+        self.flush()
+        with self._database.writing() as connection:
+            return evict(connection, self._limits, now=self._clock())
+
+    def scan(self) -> Iterator[tuple[Entry, list[Exemplar]]]:
+        seq = 0
+        while True:
+            with self._database.reading() as connection:
+                portion = [
+                    (number, entry, entries.exemplars_of(connection, entry.id, self._space))
+                    for number, entry in selecting.live_after(connection, seq, now=self._clock())
+                ]
+            if not portion:
+                return
+            yield from ((entry, exemplars) for _, entry, exemplars in portion)
+            seq = portion[-1][0]
+
+    def stats(self) -> StoreStats:
+        self.flush()
+        with self._database.reading() as connection:
+            return selecting.stats(connection, now=self._clock())
+
+    def secret(self, name: str) -> bytes:
+        with self._database.writing() as connection:
+            return bookkeeping.secret(connection, name)
+
+    # the ledger
+
+    def book(self, rows: Sequence[LedgerRow]) -> None:
+        with self._database.writing() as connection:
+            bookkeeping.book(connection, rows)
+
+    def ledger_sums(
+        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
+    ) -> list[LedgerSum]:
+        with self._database.reading() as connection:
+            return bookkeeping.ledger_sums(connection, since=since, until=until, namespace=namespace)
+
+    def flush(self) -> None:
+        taken = self._hits.take()
+        if not taken:
+            return
+        try:
+            with self._database.writing() as connection:
+                write_hits(connection, taken)
+        except StoreError:
+            self._hits.put_back(taken)
+            raise
+
+    def close(self) -> None:
+        self._hit_writing.stop()
+        try:
+            self.flush()
+        except StoreError as error:
+            logger.warning("%d hits not counted: %s", self._hits.take_number(), error)
+        self._projections.close()
+        self._database.close()
+
+
+def _made(directory: Path) -> Path:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{directory}: cannot be made ({error.strerror}); point SEMCACHE_DATA_DIR at one that can be written"
+        ) from error
+    return directory
+
+
+def _ranked(query: Vector, pairs: list[tuple[Entry, Exemplar]]) -> list[Candidate]:
+    """By the stored vectors, not the index's: an index may miss a neighbour, but never makes one up."""
+    if not pairs:
+        return []
+    similarities = cosines(query, units(np.stack([exemplar.embedding.vector for _, exemplar in pairs])))
+    order = closest_first(np.array([exemplar.id for _, exemplar in pairs]), similarities)
+    return [Candidate(pairs[place][0], pairs[place][1], float(similarities[place])) for place in order]
