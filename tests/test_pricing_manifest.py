@@ -23,11 +23,17 @@ def load_changed(tmp_path, old, new):
     [
         pytest.param("schema_version = 1", "schema_version = 2", r"schema_version: expected 1", id="newer schema"),
         pytest.param("checked = 2026-11-23", "", r"claude\.toml: checked is missing", id="missing key"),
-        pytest.param("input = 8,", 'input = "8",', r"claude-fable-5-2: prices.*input must be a number", id="text price"),
+        pytest.param(
+            "input = 8,", 'input = "8",', r"claude-fable-5-2: prices.*input must be a number", id="text price"
+        ),
         pytest.param("input = 8,", "input = -8,", r"input must not be negative", id="negative price"),
         pytest.param("output = 40,", "", r"output is missing", id="missing price"),
-        pytest.param("cache_read = 0.2 }]", "cache_read = 0.2, tip = 1 }]", r"tip is not a known key", id="unknown key"),
-        pytest.param('lifecycle = "active"', 'lifecycle = "lively"', r"lifecycle must be one of", id="unknown lifecycle"),
+        pytest.param(
+            "cache_read = 0.2 }]", "cache_read = 0.2, tip = 1 }]", r"tip is not a known key", id="unknown key"
+        ),
+        pytest.param(
+            'lifecycle = "active"', 'lifecycle = "lively"', r"lifecycle must be one of", id="unknown lifecycle"
+        ),
         pytest.param('default = "high"', 'default = "most"', r"effort: default must be one of", id="unknown effort"),
         pytest.param('id = "claude-mythos-5-2"', 'id = "claude-fable-5-2"', r"given twice", id="one id twice"),
         pytest.param("from = 2026-10-07, ", "", r"prices must be in the order", id="price rows without order"),

@@ -32,7 +32,9 @@ class Lexicon:
     months: Mapping[str, int]
     ambiguous_months: frozenset[str]
     negations: frozenset[str]
+    negation_passed: frozenset[str]
     negation_idioms: tuple[str, ...]
+    languages: frozenset[str]
     function_words: Mapping[str, frozenset[str]]
     stop: frozenset[str]
 
@@ -71,7 +73,9 @@ def lexicon() -> Lexicon:
         months=dates["months"],
         ambiguous_months=frozenset(dates["ambiguous_months"]),
         negations=frozenset(data["negation"]["words"]),
+        negation_passed=frozenset(data["negation"]["passed"]),
         negation_idioms=tuple(f" {idiom} " for idiom in data["negation"]["idioms"]),
+        languages=frozenset([*data["languages"]["names"], *data["languages"]["programming"]]),
         function_words={name: frozenset(listed) for name, listed in data["languages"]["function_words"].items()},
         stop=frozenset(data["words"]["stop"]),
     )
@@ -84,7 +88,8 @@ def plain_number(value: Decimal) -> str:
 
 def _plain_marks(data: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
     for category, table in (
-        ("quantifier", data["quantifiers"]),
+        ("quantifier", {name: listed for name, listed in data["quantifiers"].items() if name != "always"}),
+        ("exception", data["quantifiers"]["always"]),
         ("format", data["formats"]),
         ("date", data["dates"]["relative"]),
         ("unit", data["units"]["standalone"]),

@@ -21,8 +21,9 @@ _ISO_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _SLASH_DATE = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{2}|\d{4})")
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(?::\d{2})?(am|pm)?")
 _RANGE = re.compile(r"(\d[\d.,]*)[-–/](\d[\d.,]*)(%?)")
-_SUM = re.compile(r"[\d.,()]*\d[)]*(?:[-+*/^×÷=<>]+[(]*[\d.,]*\d[\d.,()]*)+")
-_CAMEL = re.compile(r"[a-z]+[A-Z][A-Za-z]+|[A-Z][a-z]+[A-Z][A-Za-z]*")
+_SUM = re.compile(r"[(]*\d[\d.,]*[)]*(?:[-+*/^×÷=<>]+[(]*\d[\d.,]*[)]*)+")
+_CAMEL = re.compile(r"[a-z]{2,}[A-Z][A-Za-z]+")
+_COMPOUND = re.compile(r"(\d+)-[^\W\d_]+")
 _QUOTED = re.compile(r"\"([^\"]{1,500})\"|“([^”]{1,500})”|«([^»]{1,500})»|(?:(?<=\s)|^)'([^']{1,500})'(?=[\s.,;:!?]|$)")
 _BACKTICKED = re.compile(r"`([^`]{1,2000})`")
 _CURRENCY = "$£€¥₹"
@@ -52,7 +53,7 @@ def slots_of(text: str, words: Words, lexicon: Lexicon) -> Slots:
     _read_number_words(words, slots, lexicon)
     _read_months(words, slots, lexicon)
     if any(mark in text for mark in "\"'“«"):
-        found = (next(filter(None, match.groups()), "") for match in _QUOTED.finditer(text))
+        found = (next(filter(None, match.groups()), "") for match in _QUOTED.finditer(text.replace('""', '"')))
         slots.quoted.extend(_spaced(quotation) for quotation in found)
     if "`" in text:
         slots.code.extend(_spaced(match.group(1)) for match in _BACKTICKED.finditer(text))
@@ -80,12 +81,12 @@ def _is_code(core: str, chunk: str) -> bool:
     """URLs, e-mail addresses, paths, flags, calls and names written as programs write them."""
     if "://" in core or core.startswith(("www.", "--", "~/", "./", "/", "\\")) and len(core) > 2:
         return True
-    if "@" in core or core.count("/") >= 2 and not core[0].isdigit() or "\\" in core:
+    if "@" in core or core.count("/") >= 2 and "." in core and not core[0].isdigit() or "\\" in core:
         return True
     if "_" in core or "::" in core or "->" in core or "()" in chunk:
         return True
     dotted = core.partition(".")
-    if dotted[1] and dotted[0] and dotted[2] and not core[0].isdigit() and dotted[2][0].isalpha() and len(core) > 4:
+    if dotted[0] and dotted[2] and not core[0].isdigit() and dotted[2][0].islower() and len(core) > 4:
         return True
     return core.endswith(("++", "#")) and len(core) > 1 or _CAMEL.fullmatch(core) is not None
 
@@ -94,6 +95,9 @@ def _read_digits(core: str, following: str, slots: Slots, lexicon: Lexicon) -> N
     for read in (_as_money, _as_number, _as_date, _as_measure, _as_version, _as_range, _as_sum):
         if read(core, following, slots, lexicon):
             return
+    if match := _COMPOUND.fullmatch(core):
+        slots.numbers.append(match.group(1))
+        return
     bare = core.lstrip("#").replace("-", "")
     if bare.isdigit():
         slots.numbers.append(bare)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import logging
-import re
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -24,11 +23,11 @@ from semcache.embedders.built import (
 )
 from semcache.embedders.fidelity import TEXTS, compare
 from semcache.embedders.forward import ForwardPass
-from semcache.embedders.manifest import EmbedderSpec, closest, find_manifest, read_manifest
+from semcache.embedders.manifest import EmbedderSpec
 from semcache.embedders.onnx import PROBE, OnnxEmbedder
 from semcache.embedders.originals import Origin, Original, load_original, origin_of
 from semcache.embedders.windows import Windower, unit
-from semcache.errors import EmbedderError, ManifestError
+from semcache.errors import EmbedderError
 
 logger = logging.getLogger(__name__)
 
@@ -39,19 +38,6 @@ Progress = Callable[[str, float], None]  # what is being done, and the share of 
 
 def silent(step: str, share: float) -> None:
     """Progress that nobody watches."""
-
-
-def resolve_source(name: str, *, models_dir: Path) -> EmbedderSpec | Path | str:
-    """A name of the manifest, a folder, or a hub name `owner/model`. Raises `ManifestError`."""
-    models = read_manifest(find_manifest(models_dir))
-    for spec in models.values():
-        if name in (spec.name, spec.hub):
-            return spec
-    if Path(name).is_dir():
-        return Path(name)
-    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
-        return name
-    raise ManifestError(f"{name!r}: neither a model of embedders.toml, a folder nor a hub name{closest(name, models)}")
 
 
 def build_model(source: EmbedderSpec | Path | str, *, models_dir: Path, progress: Progress = silent) -> Path:
@@ -66,7 +52,7 @@ def build_model(source: EmbedderSpec | Path | str, *, models_dir: Path, progress
         progress("already built", 1.0)
         return folder
     progress("loading the original", 0.05)
-    original = load_original(origin, device="cpu")
+    original = load_original(origin, device="cpu", attention="eager")
     models_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=models_dir, prefix=f".{origin.name}.") as scratch:
         fresh = Path(scratch) / "built"
@@ -90,15 +76,15 @@ def _is_current(folder: Path, origin: Origin) -> bool:
         return False
     if built.source != origin.label:
         raise EmbedderError(
-            f"{folder}: was built from {built.source}, not from {origin.label}; rename the new model or delete the folder"
+            f"{folder}: built from {built.source}, not from {origin.label}; rename the new model or delete the folder"
         )
     return dict(built.source_sha256) == dict(origin.sha256)
 
 
 def _write(folder: Path, origin: Origin, original: Original, progress: Progress) -> None:
-    (folder / TOKENIZER_FILE).write_text(original.tokenizer, "utf-8")
     from semcache.embedders.export import export_float, quantise
 
+    (folder / TOKENIZER_FILE).write_text(original.tokenizer, "utf-8")
     progress("exporting to ONNX", 0.3)
     float_model = folder.parent / "float.onnx"
     export_float(original, float_model, name=origin.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from pathlib import Path
 from typing import Any, assert_never
@@ -13,7 +12,6 @@ from semcache.embedders.windows import Windower
 from semcache.errors import EmbedderError
 
 OPSET = 17
-_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _SAMPLE = "Any text will do: the graph must hold for every number of tokens."
 
 
@@ -60,7 +58,6 @@ def _graph(original: Original) -> Any:
     import torch
 
     encoder, pooling = original.model[0].auto_model, original.pooling
-    names = _input_names(original)
 
     class Graph(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -68,7 +65,7 @@ def _graph(original: Original) -> Any:
             self.encoder = encoder
 
         def forward(self, *inputs: Any) -> tuple[Any, Any]:
-            given = dict(zip(names, inputs, strict=True))
+            given = dict(zip(original.inputs, inputs, strict=True))
             tokens = self.encoder(**given).last_hidden_state
             mask = given["attention_mask"].unsqueeze(-1).to(tokens.dtype)
             match pooling:
@@ -89,10 +86,4 @@ def _sample(original: Original) -> dict[str, Any]:
     (window,) = Windower(original.tokenizer, window_tokens=original.window_tokens).windows(_SAMPLE)
     ids = torch.tensor([window.ids])
     values = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
-    return {name: values[name].to(original.model.device) for name in _input_names(original)}
-
-
-def _input_names(original: Original) -> list[str]:
-    taken = inspect.signature(original.model[0].auto_model.forward).parameters
-    offered = original.model.tokenizer.model_input_names
-    return [name for name in _INPUTS if name in taken and (name in offered or name == "attention_mask")]
+    return {name: values[name].to(original.model.device) for name in original.inputs}

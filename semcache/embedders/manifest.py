@@ -205,7 +205,7 @@ class _Table:
             value = float(value)
         if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
             raise self.complaint(key, f"expected {_NAMES.get(kind, 'a list')}, got {value!r}")
-        return value  # type: ignore[no-any-return]
+        return value
 
     def positive(self, key: str) -> int:
         if (value := self.take(key, int)) < 1:

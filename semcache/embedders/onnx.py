@@ -94,9 +94,7 @@ def _trusted_pass(artifacts: Artifacts, windower: Windower, folder: Path) -> For
         vector = forward.pooled(window)[0]
         if vector.shape == expected.shape == (built.dims,) and vector @ expected >= PROBE_COSINE:
             return forward
-    raise EmbedderError(
-        f"{folder}: on this machine the model does not give the vectors it was built with; {remedy(folder)}"
-    )
+    raise EmbedderError(f"{folder}: this machine does not get the vectors that the build got; {remedy(folder)}")
 
 
 def _cores() -> int:

@@ -1,17 +1,19 @@
-"""Finds an original model (pip package, local folder, hub), checks its files and loads it with sentence-transformers."""
+"""Finds an original model (pip package, local folder or hub), checks its files and loads it."""
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from semcache.embedders.built import sha256_of
-from semcache.embedders.manifest import EmbedderSpec, Pooling
-from semcache.errors import EmbedderError, MissingExtra
+from semcache.embedders.manifest import EmbedderSpec, Pooling, closest, find_manifest, read_manifest
+from semcache.errors import EmbedderError, ManifestError, MissingExtra
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,20 @@ class Original:
     dims: int
     window_tokens: int
     tokenizer: str  # the definition, as in tokenizer.json
+    inputs: tuple[str, ...]
+
+
+def resolve_source(name: str, *, models_dir: Path) -> EmbedderSpec | Path | str:
+    """A name of the manifest, a folder, or a hub name `owner/model`. Raises `ManifestError`."""
+    models = read_manifest(find_manifest(models_dir))
+    for spec in models.values():
+        if name in (spec.name, spec.hub):
+            return spec
+    if Path(name).is_dir():
+        return Path(name)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        return name
+    raise ManifestError(f"{name!r}: neither a model of embedders.toml, a folder nor a hub name{closest(name, models)}")
 
 
 def origin_of(source: EmbedderSpec | Path | str) -> Origin:
@@ -54,21 +70,23 @@ def origin_of(source: EmbedderSpec | Path | str) -> Origin:
                 raise EmbedderError(f"{source}: no model there; it has neither modules.json nor config.json")
             files = sorted({path for pattern in _WEIGHTS for path in folder.rglob(pattern)})
             hashes = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
-            return Origin(folder.name, f"folder:{folder.name}", str(folder), hashes)
+            return Origin(re.sub(r"[^\w.-]", "-", folder.name), f"folder:{folder.name}", str(folder), hashes)
         case str():
             return Origin(source.rstrip("/").rpartition("/")[2], f"hub:{source}", source)
 
 
-def load_original(origin: Origin, *, device: str | None = None) -> Original:
-    """Load, from the hub where it is nowhere else. Raises `EmbedderError`, `MissingExtra`."""
+def load_original(origin: Origin, *, device: str | None = None, attention: str | None = None) -> Original:
+    """Load with sentence-transformers, from the hub where it is nowhere else.
+
+    `attention` is the implementation; None leaves it to the library. Raises `EmbedderError`, `MissingExtra`.
+    """
     place = origin.place if origin.spec is None else str(_checked_folder(origin.spec))
     sentence_transformers = _sentence_transformers()
     from safetensors import SafetensorError
 
     try:
-        model = sentence_transformers.SentenceTransformer(
-            place, device=device, model_kwargs={"attn_implementation": "eager"}
-        )
+        options = {"attn_implementation": attention} if attention else {}
+        model = sentence_transformers.SentenceTransformer(place, device=device, model_kwargs=options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise EmbedderError(f"{origin.name}: sentence-transformers cannot load {place}: {error}") from error
     model.eval()
@@ -150,7 +168,7 @@ def _described(model: Any, name: str) -> Original:
     window_tokens = model.max_seq_length
     if not isinstance(window_tokens, int) or window_tokens > 100_000:
         raise EmbedderError(f"{name}: does not say how many tokens it takes; set max_seq_length in its folder")
-    return Original(model, _pooling(model[1], name), _dims(model), window_tokens, backend.to_str())
+    return Original(model, _pooling(model[1], name), _dims(model), window_tokens, backend.to_str(), _inputs(model))
 
 
 def _pooling(pooling: Any, name: str) -> Pooling:
@@ -165,6 +183,14 @@ def _dims(model: Any) -> int:
     """Named differently before and after sentence-transformers 5.4."""
     ask = getattr(model, "get_embedding_dimension", None) or model.get_sentence_embedding_dimension
     return int(ask())
+
+
+def _inputs(model: Any) -> tuple[str, ...]:
+    taken = inspect.signature(model[0].auto_model.forward).parameters
+    offered = {*model.tokenizer.model_input_names, "attention_mask"}
+    return tuple(
+        name for name in ("input_ids", "attention_mask", "token_type_ids") if name in taken and name in offered
+    )
 
 
 def _agree(original: Original, spec: EmbedderSpec | None) -> None:

@@ -78,10 +78,11 @@ def joined(windows: Vectors, tokens: list[Vectors] | None = None, pieces: tuple[
 
 
 def _mean(windows: Vectors) -> Vector:
+    vector: Vector = windows[0]
     if len(windows) == 1:
-        return windows[0]
-    mean: Vector = windows.mean(axis=0, dtype=np.float32)
-    return unit(mean) if mean.any() else windows[0]
+        return vector
+    mean = windows.mean(axis=0, dtype=np.float32)
+    return unit(mean) if mean.any() else vector
 
 
 def _special_ids(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

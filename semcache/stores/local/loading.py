@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,22 +98,23 @@ def _compare(connection: sqlite3.Connection, projection: Projection, held_ids: N
             raise IndexMismatch("its vectors are not those of the database")
 
 
-def follow(connection: sqlite3.Connection, projection: Projection, scope: bytes, space: Space) -> bool:
-    """Bring a projection up to the newest commit, of any process; False where the log was pruned before it got there.
+def follow(connection: sqlite3.Connection, projection: Projection, scope: bytes, space: Space) -> Sequence[int] | None:
+    """Bring a projection up to the newest commit of any process.
 
-    One comparison where nothing was stored since. Applying a change twice is harmless, so threads need not agree.
+    The ids that were removed; None where the log was pruned before the projection got there. One comparison where
+    nothing was stored since. Applying a change twice is harmless, so threads need not agree.
     """
     latest, seen = last_change(connection), projection.seq
     if latest <= seen:
-        return True
+        return ()
     changes = connection.execute(
         "SELECT exemplar, added FROM changes WHERE scope = ? AND seq > ? AND seq <= ?", (scope, seen, latest)
     ).fetchall()
     if connection.execute("SELECT min(seq) FROM changes").fetchone()[0] > seen + 1:
-        return False
+        return None
     if any(added for _, added in changes):
         projection.add(read_rows(connection, scope, space, after=projection.last_id))
     if removed := [exemplar for exemplar, added in changes if not added]:
         projection.remove(removed)
     projection.seq = max(projection.seq, latest)
-    return True
+    return removed

@@ -47,9 +47,6 @@ class Rows:
         )
 
 
-Match = tuple[int, float]  # exemplar id, cosine
-
-
 class Projection:
     """Thread-safe. `seq` is the last change of the log that it knows; `unsaved` counts changes since a snapshot."""
 
@@ -99,8 +96,8 @@ class Projection:
     def memory_bytes(self) -> int:
         return self._count * (faiss_index.bytes_per_slot(self.index) + 16)
 
-    def search(self, query: Vector, *, k: int, now: float) -> list[Match]:
-        """The k nearest live exemplars, closest first, ties by id; in a graph, nearly always those."""
+    def search(self, query: Vector, *, k: int, now: float) -> list[int]:
+        """Ids among which are the k nearest live exemplars, and few more; in a graph, nearly always."""
         faiss_index.on_one_core()
         with self._lock.shared():
             live = self._expires_at[: self._count] > now
@@ -108,10 +105,11 @@ class Projection:
             if wanted <= 0:
                 return []
             slots = self._near(query, wanted, live) if self.is_graph else self._nearest(query, wanted, live)
-            similarities = cosines(query, faiss_index.vectors_at(self.index, slots))
             ids = self._ids[slots]
-        order = closest_first(ids, similarities)[:wanted]
-        return [(int(ids[place]), float(similarities[place])) for place in order]
+            if len(slots) > wanted + MARGIN:  # many that are equally near: only the oldest of them count
+                similarities = cosines(query, faiss_index.vectors_at(self.index, slots))
+                ids = ids[closest_first(ids, similarities)[:wanted]]
+        return [int(each) for each in ids]
 
     def add(self, rows: Rows) -> None:
         """Index those rows that are newer than all that is here."""
@@ -153,17 +151,21 @@ class Projection:
 
     def _near(self, query: Vector, wanted: int, live: NDArray[np.bool_]) -> NDArray[np.int64]:
         """By the graph; by an exact search where too many of what the graph finds are dead."""
-        found = faiss_index.search(self.index, query, wanted + MARGIN)
-        found = found[live[found]]
-        return found if len(found) >= wanted else self._nearest(query, wanted, live)
+        scores, slots = faiss_index.search(self.index, query, wanted + MARGIN)
+        found = (slots >= 0) & live[slots]
+        scores, slots = scores[found], slots[found]
+        if len(slots) < wanted:
+            return self._nearest(query, wanted, live)
+        return np.asarray(slots[scores >= scores[wanted - 1] - TIE])
 
     def _nearest(self, query: Vector, wanted: int, live: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """Exactly; more than wanted, where ties at the last place must be told apart by id."""
+        """Exactly, with whatever is as near as the last one wanted."""
         available, asked = int(np.count_nonzero(live)), wanted + MARGIN
         while True:
             scores, slots = faiss_index.search_exactly(self.index, query, min(asked, available), live)
-            if asked >= available or scores[-1] < scores[wanted - 1] - TIE:
-                return slots
+            near = scores >= scores[wanted - 1] - TIE
+            if asked >= available or not near[-1]:
+                return np.asarray(slots[near])
             asked *= 4
 
     def _reserve(self, count: int) -> None:

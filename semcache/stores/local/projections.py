@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -26,19 +27,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Forget = Callable[[Sequence[int]], None]
+
 _LOADING_LOCKS = 16  # loads of different scopes seldom wait for each other
 
 
 class Projections:
     """Finds exemplars by vector. What it returns may lag behind the database by nothing that was committed before."""
 
-    def __init__(self, database: Database, space: Space, *, fingerprint: str, tuning: Tuning) -> None:
+    def __init__(self, database: Database, space: Space, *, fingerprint: str, tuning: Tuning, forget: Forget) -> None:
+        """`forget` is told which exemplars were found to be removed."""
         self.snapshots_rejected = 0
         self._database = database
         self._directory: Path = database.path.parent
         self._space = space
         self._fingerprint = fingerprint
         self._tuning = tuning
+        self._forget = forget
         self._lock = Lock()
         self._loaded: OrderedDict[Scope, Projection] = OrderedDict()
         self._loading = [Lock() for _ in range(_LOADING_LOCKS)]
@@ -48,15 +53,15 @@ class Projections:
     def nearest_ids(
         self, connection: sqlite3.Connection, scope: Scope, query: Vector, *, k: int, now: float
     ) -> list[int]:
-        """Ids of the k nearest live exemplars, or of all there are, expired ones too, where they are few."""
+        """Ids among which are the k nearest live exemplars: few more, or all of a small scope, expired ones too."""
         projection = self._find(scope)
         if projection is None and (few := self._few(connection, scope)) is not None:
             return few
-        if projection is None or not follow(connection, projection, scope_key(scope), self._space):
+        if projection is None or not self._is_current(connection, scope, projection):
             projection = self._load(connection, scope, unlike=projection)
         if self._needs_upkeep(projection):
             self._ask_upkeep(scope)
-        return [exemplar_id for exemplar_id, _ in projection.search(query, k=k, now=now)]
+        return projection.search(query, k=k, now=now)
 
     def close(self) -> None:
         """Stop the upkeep, and save what it had not saved. May be called twice."""
@@ -73,6 +78,13 @@ class Projections:
                 self._loaded.move_to_end(scope)
             return self._loaded.get(scope)
 
+    def _is_current(self, connection: sqlite3.Connection, scope: Scope, projection: Projection) -> bool:
+        """Whether it could be brought up to the newest commit."""
+        removed = follow(connection, projection, scope_key(scope), self._space)
+        if removed:
+            self._forget(removed)
+        return removed is not None
+
     def _few(self, connection: sqlite3.Connection, scope: Scope) -> list[int] | None:
         most = self._tuning.direct_exemplars
         rows = connection.execute(
@@ -85,7 +97,7 @@ class Projections:
         key = scope_key(scope)
         with self._loading[key[0] % _LOADING_LOCKS]:
             found = self._find(scope)  # another thread may have been quicker
-            if found is not None and found is not unlike and follow(connection, found, key, self._space):
+            if found is not None and found is not unlike and self._is_current(connection, scope, found):
                 return found
             projection = self._from_snapshot(connection, scope) or project(connection, key, self._space)
             self._keep(scope, projection)
@@ -156,7 +168,7 @@ class Projections:
                 new = project_graph(connection, key, self._space, stopped=self._upkeep.is_stopped)
             else:
                 new = project(connection, key, self._space)
-            if new is None or not follow(connection, new, key, self._space):
+            if new is None or not self._is_current(connection, scope, new):
                 return None
         self._keep(scope, new)
         logger.info(

@@ -41,6 +41,11 @@ class StoredMessage(Message):
         object.__setattr__(message, "_stored", stored)
         return message
 
+    @property
+    def stored_bytes(self) -> int:
+        """The length of its JSON; 0 for a copy that was changed."""
+        return len(self.__dict__.get("_stored", b""))
+
     def __getattr__(self, name: str) -> Json:
         if name != "body":
             raise AttributeError(name)

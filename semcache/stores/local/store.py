@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ from semcache.stores.local.database import Database
 from semcache.stores.local.eviction import evict
 from semcache.stores.local.hits import HitCounter, write_hits
 from semcache.stores.local.projections import Projections
+from semcache.stores.local.recollection import Pair, Recollection
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.local.upkeep import Chore
 from semcache.stores.paging import Position, check_page_size
@@ -58,7 +60,10 @@ class LocalStore:
         except StoreError:
             self._database.close()
             raise
-        self._projections = Projections(self._database, self._space, fingerprint=space, tuning=self._tuning)
+        self._recollection = Recollection(self._tuning.remembered_bytes)
+        self._projections = Projections(
+            self._database, self._space, fingerprint=space, tuning=self._tuning, forget=self._recollection.forget
+        )
         self._hits = HitCounter()
         self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=self._tuning.hits_delay_seconds)
 
@@ -79,7 +84,7 @@ class LocalStore:
         with self._database.reading() as connection:
             for _ in range(_ATTEMPTS):
                 ids = self._projections.nearest_ids(connection, scope, query, k=k, now=now)
-                found = entries.fetch(connection, ids, self._space)
+                found = self._fetched(connection, ids)
                 if len(found) == len(ids):
                     break
         live = [pair for pair in found.values() if pair[0].expires_at is None or pair[0].expires_at > now]
@@ -136,7 +141,8 @@ class LocalStore:
         with self._database.writing() as connection:
             live = selecting.count(connection, selection, now=self._clock())
             selecting.remove_selected(connection, selection)
-            return live
+        self._recollection.forget_all()
+        return live
 
     def expire(self, *, limit: int = 1000) -> int:
         with self._database.writing() as connection:
@@ -201,6 +207,14 @@ class LocalStore:
         self._projections.close()
         self._database.close()
 
+    def _fetched(self, connection: sqlite3.Connection, exemplar_ids: Sequence[int]) -> dict[int, Pair]:
+        found = self._recollection.recall(exemplar_ids)
+        if missing := [exemplar_id for exemplar_id in exemplar_ids if exemplar_id not in found]:
+            fetched = entries.fetch(connection, missing, self._space)
+            self._recollection.remember(fetched)
+            found |= fetched
+        return found
+
 
 def _made(directory: Path) -> Path:
     try:
@@ -212,7 +226,7 @@ def _made(directory: Path) -> Path:
     return directory
 
 
-def _ranked(query: Vector, pairs: list[tuple[Entry, Exemplar]]) -> list[Candidate]:
+def _ranked(query: Vector, pairs: list[Pair]) -> list[Candidate]:
     """By the stored vectors, not the index's: an index may miss a neighbour, but never makes one up."""
     if not pairs:
         return []

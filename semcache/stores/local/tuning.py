@@ -19,6 +19,8 @@ class Tuning:
     dead_share: float = 0.3
     # Index memory of all loaded scopes; the least recently searched are let go first.
     memory_bytes: int = 512 * 1024 * 1024
+    # Rows remembered between searches: fetching 16 of them from SQLite takes 0.15 ms.
+    remembered_bytes: int = 64 * 1024 * 1024
     # Snapshots are written again when this share of a scope has changed, and on close.
     unsaved_share: float = 0.1
     hits_pending: int = 512  # written at once when this many wait,

@@ -126,7 +126,7 @@ def _automatically_marked(blocks: tuple[Block, ...], mark: Any) -> tuple[Block, 
 
 
 def _raw_tokens(block: Json) -> int:
-    if block.get("type") == "text":
+    if block.get("type") == "text" and isinstance(block.get("text"), str):
         return estimate_tokens(block["text"])
     extra = _SOURCE_TOKENS.get(str(block.get("type")), 0) if _has_data(block) else 0
     nested = blocks_of(block.get("content")) if block.get("type") == "tool_result" else []

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 _MAX_DEPTH = 12
+_MAX_OPTIONAL_DEPTH = 4  # deeper, a schema that refers to itself would never end
+_MAX_ITEMS = 100
 
 
 def sample_of(schema: Any, text: str) -> Any:
@@ -18,13 +20,13 @@ def _sample(schema: Any, text: str, root: dict[str, Any], depth: int) -> Any:
     for key in ("const", "default"):
         if key in schema:
             return schema[key]
-    if schema.get("enum"):
-        return schema["enum"][0]
+    if choices := _listed(schema, "enum"):
+        return choices[0]
     if "$ref" in schema:
         return _sample(_resolved(str(schema["$ref"]), root), text, root, depth + 1)
     for key in ("anyOf", "oneOf", "allOf"):
-        if schema.get(key):
-            return _sample(schema[key][0], text, root, depth + 1)
+        if choices := _listed(schema, key):
+            return _sample(choices[0], text, root, depth + 1)
     return _typed(schema, text, root, depth)
 
 
@@ -32,11 +34,14 @@ def _typed(schema: dict[str, Any], text: str, root: dict[str, Any], depth: int) 
     kind = schema.get("type", "object" if "properties" in schema else "string")
     match kind[0] if isinstance(kind, list) and kind else kind:
         case "object":
-            properties = schema.get("properties") or {}
-            names = schema.get("required") or list(properties)
+            given = schema.get("properties")
+            properties = given if isinstance(given, dict) else {}
+            optional = list(properties) if depth < _MAX_OPTIONAL_DEPTH else []
+            names = [name for name in _listed(schema, "required") if isinstance(name, str)] or optional
             return {name: _sample(properties.get(name, {}), text, root, depth + 1) for name in names}
         case "array":
-            length = max(1, int(schema.get("minItems", 1)))
+            wanted = schema.get("minItems", 1)
+            length = min(max(1, wanted), _MAX_ITEMS) if isinstance(wanted, int) else 1
             return [_sample(schema.get("items", {}), text, root, depth + 1)] * length
         case "integer" | "number":
             return schema.get("minimum", 1)
@@ -46,6 +51,11 @@ def _typed(schema: dict[str, Any], text: str, root: dict[str, Any], depth: int) 
             return None
         case _:
             return text
+
+
+def _listed(schema: dict[str, Any], key: str) -> list[Any]:
+    value = schema.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _resolved(pointer: str, root: dict[str, Any]) -> Any:

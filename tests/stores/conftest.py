@@ -1,0 +1,62 @@
+"""One fixture for every store that keeps the contract; a new store is one more branch and one more name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import Clock
+from store_samples import DIMS, SPACE
+
+from semcache.stores.local.store import LocalStore
+from semcache.stores.local.tuning import Tuning
+from semcache.stores.memory import MemoryStore
+from semcache.stores.store import Store
+
+OpenStore = Callable[..., Store]
+LOCAL_TUNINGS = {
+    "local": Tuning(),
+    # Every search goes through an index, and nothing is remembered.
+    "local-indexed": Tuning(direct_exemplars=0, remembered_bytes=0),
+}
+
+
+@pytest.fixture(params=["memory", *LOCAL_TUNINGS])
+def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
+    """Opens stores of one kind, on one clock; local ones share a directory."""
+    opened: list[Store] = []
+
+    def open_one(**options: Any) -> Store:
+        if request.param == "memory":
+            store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
+        else:
+            tuning = LOCAL_TUNINGS[request.param]
+            store = LocalStore(tmp_path, space=SPACE, dims=DIMS, clock=clock, tuning=tuning, **options)
+        opened.append(store)
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> Store:
+    return open_store()
+
+
+@pytest.fixture
+def open_local(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., LocalStore]]:
+    """Opens local stores on one directory and one clock."""
+    opened: list[LocalStore] = []
+
+    def open_one(path: Path = tmp_path, **options: Any) -> LocalStore:
+        known: dict[str, Any] = {"space": SPACE, "dims": DIMS, "clock": clock}
+        opened.append(LocalStore(path, **{**known, **options}))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
