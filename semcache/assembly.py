@@ -129,6 +129,7 @@ def _price_at(prices: PriceBook, clock: Clock) -> Callable[[str, Usage], Decimal
     """Today's price of a call."""
 
     def price(model: str, usage: Usage) -> Decimal | None:
-        return prices.cost_usd(model, usage, on=datetime.fromtimestamp(clock(), UTC).date())
+        today = datetime.fromtimestamp(clock(), UTC).date()
+        return prices.cost_usd(model, usage, on=today)
 
     return price

@@ -15,17 +15,20 @@ THINKING_TYPES = frozenset({"thinking", "redacted_thinking"})
 
 @dataclass(frozen=True)
 class Usage:
-    """Token counts of one call, by price category; total input is the sum of the first three kinds."""
+    """Token counts of one call by price category, and the terms it was served under."""
 
     input_tokens: int = 0
     cache_write_5m_tokens: int = 0
     cache_write_1h_tokens: int = 0
     cache_read_tokens: int = 0
     output_tokens: int = 0
+    is_batch: bool = False
+    is_fast: bool = False
+    is_us: bool = False  # inference kept in the United States
 
     @classmethod
     def of(cls, usage: Json) -> Usage:
-        """Read Claude's `usage` object; absent and null counts are 0."""
+        """Read Claude's `usage` object; absent and null counts are 0, absent terms the standard ones."""
         written = _count(usage, "cache_creation_input_tokens")
         split = usage.get("cache_creation")
         one_hour = min(_count(split, "ephemeral_1h_input_tokens"), written) if isinstance(split, dict) else 0
@@ -35,6 +38,9 @@ class Usage:
             cache_write_1h_tokens=one_hour,
             cache_read_tokens=_count(usage, "cache_read_input_tokens"),
             output_tokens=_count(usage, "output_tokens"),
+            is_batch=usage.get("service_tier") == "batch",
+            is_fast=usage.get("speed") == "fast",
+            is_us=usage.get("inference_geo") == "us",
         )
 
     @property

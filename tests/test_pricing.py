@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semcache.message import Usage
-from semcache.pricing import Disabled, PriceBook, Preserved, Sampling, estimate_tokens, find_claude_manifest
+from semcache.pricing import Disabled, Preserved, PriceBook, Sampling, estimate_tokens, find_claude_manifest
 
 BOOK = PriceBook.load(Path(__file__).parents[1] / "models" / "claude.toml")
 TODAY = date(2026, 11, 23)
@@ -194,3 +194,15 @@ def test_the_manifest_is_found_in_the_folder_given_first(tmp_path):
     (tmp_path / "claude.toml").write_text("")
     assert find_claude_manifest(tmp_path) == tmp_path / "claude.toml"
     assert PriceBook.load(find_claude_manifest(tmp_path / "nowhere")).models == BOOK.models
+
+
+def test_the_terms_a_call_was_served_under_are_priced_from_its_usage() -> None:
+    counts = {"input_tokens": MILLION, "output_tokens": 0}
+    plain = BOOK.cost_usd("claude-opus-5-5", Usage.of(counts), on=TODAY)
+    assert plain is not None
+    for terms, factor in (
+        ({"service_tier": "batch"}, "0.5"),
+        ({"speed": "fast"}, "2"),
+        ({"inference_geo": "us"}, "1.1"),
+    ):
+        assert BOOK.cost_usd("claude-opus-5-5", Usage.of(counts | terms), on=TODAY) == plain * Decimal(factor)

@@ -34,9 +34,7 @@ class Grammar:
 def grammar_of(words: Words, lexicon: Lexicon) -> Grammar:
     """Read the small words of a text."""
     negated, negations = _negations(words, lexicon)
-    content = tuple(
-        root for word, root in zip(words.folded, words.stems, strict=True) if word not in lexicon.stop
-    )
+    content = tuple(root for word, root in zip(words.folded, words.stems, strict=True) if word not in lexicon.stop)
     return Grammar(
         negated=negated,
         negations=negations,

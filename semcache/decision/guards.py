@@ -75,7 +75,10 @@ def _code(asked: Profile, stored: Profile) -> Disagreement | None:
 
 
 def _negation(asked: Profile, stored: Profile) -> Disagreement | None:
-    """A word denied in one text and not in the other."""
+    """A word denied in one text and plain in the other, which denies nothing.
+
+    "My card isn't working" and "my card is broken" agree, so the mere count of negations decides nothing.
+    """
     return _denied(asked, stored) or _turned(_denied(stored, asked))
 
 
@@ -127,7 +130,8 @@ def _language(asked: Profile, stored: Profile) -> Disagreement | None:
 
 
 def _format(asked: Profile, stored: Profile) -> Disagreement | None:
-    return _unequal(asked.marked("format"), stored.marked("format"))
+    shape = _unequal(asked.marked("format"), stored.marked("format"))
+    return shape or _unequal_where_both(asked.marked("work"), stored.marked("work"))
 
 
 def _quantifier(asked: Profile, stored: Profile) -> Disagreement | None:
@@ -195,8 +199,9 @@ def _unsaid(values: list[str], other: Profile) -> Disagreement | None:
 
 
 def _denied(here: Profile, there: Profile) -> Disagreement | None:
-    denied = here.grammar.negated - there.grammar.negated
-    plain = denied.intersection(there.words.stems)
+    if there.grammar.negations or not here.grammar.negations:
+        return None
+    plain = here.grammar.negated.intersection(there.words.stems)
     return (f"not {_told(plain)}", _told(plain)) if plain else None
 
 

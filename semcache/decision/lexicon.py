@@ -90,7 +90,8 @@ def _plain_marks(data: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
     for category, table in (
         ("quantifier", {name: listed for name, listed in data["quantifiers"].items() if name != "always"}),
         ("exception", data["quantifiers"]["always"]),
-        ("format", data["formats"]),
+        ("format", {name: listed for name, listed in data["formats"].items() if name != "works"}),
+        ("work", data["formats"]["works"]),
         ("date", data["dates"]["relative"]),
         ("unit", data["units"]["standalone"]),
     ):

@@ -79,16 +79,16 @@ def _read_chunk(chunk: str, following: str, slots: Slots, lexicon: Lexicon) -> N
 
 def _is_code(core: str, chunk: str) -> bool:
     """URLs, e-mail addresses, paths, flags, calls and names written as programs write them."""
-    if "://" in core or core.startswith(("www.", "--", "~/", "./", "/", "\\")) and len(core) > 2:
+    if "://" in core or (core.startswith(("www.", "--", "~/", "./", "/", "\\")) and len(core) > 2):
         return True
-    if "@" in core or core.count("/") >= 2 and "." in core and not core[0].isdigit() or "\\" in core:
+    if "@" in core or (core.count("/") >= 2 and "." in core and not core[0].isdigit()) or "\\" in core:
         return True
     if "_" in core or "::" in core or "->" in core or "()" in chunk:
         return True
     dotted = core.partition(".")
     if dotted[0] and dotted[2] and not core[0].isdigit() and dotted[2][0].islower() and len(core) > 4:
         return True
-    return core.endswith(("++", "#")) and len(core) > 1 or _CAMEL.fullmatch(core) is not None
+    return (core.endswith(("++", "#")) and len(core) > 1) or _CAMEL.fullmatch(core) is not None
 
 
 def _read_digits(core: str, following: str, slots: Slots, lexicon: Lexicon) -> None:

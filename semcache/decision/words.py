@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
-_SENTENCE_ENDS = frozenset(".?!:;\n\"“”")
+_SENTENCE_ENDS = frozenset('.?!:;\n"“”')
 _BARE_NEGATIONS = {
     name: (name[:-2], "not")
-    for name in (
-        "dont doesnt didnt isnt arent wasnt werent havent hasnt hadnt couldnt wouldnt shouldnt mustnt neednt aint"
-    ).split()
+    for name in ["dont", "doesnt", "didnt", "isnt", "arent", "wasnt", "werent", "havent", "hasnt", "hadnt", "couldnt", "wouldnt", "shouldnt", "mustnt", "neednt", "aint"]
 } | {"cant": ("can", "not"), "wont": ("will", "not"), "cannot": ("can", "not"), "can't": ("can", "not"),
      "won't": ("will", "not"), "shan't": ("shall", "not"), "ain't": ("is", "not")}  # fmt: skip
 

@@ -83,7 +83,7 @@ def _graph(original: Original) -> Any:
 def _sample(original: Original) -> dict[str, Any]:
     import torch
 
-    (window,) = Windower(original.tokenizer, window_tokens=original.window_tokens).windows(_SAMPLE)
+    window = Windower(original.tokenizer, window_tokens=original.window_tokens).windows(_SAMPLE)[0]
     ids = torch.tensor([window.ids])
     values = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.zeros_like(ids)}
     return {name: values[name].to(original.model.device) for name in original.inputs}

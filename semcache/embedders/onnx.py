@@ -88,7 +88,7 @@ def _trusted_pass(artifacts: Artifacts, windower: Windower, folder: Path) -> For
     """A warm session that gives the vectors the build gave; with precise kernels where the fast ones overflow."""
     built = artifacts.built
     expected = np.array(built.probe, np.float32)
-    (window,) = windower.windows(PROBE)
+    window = windower.windows(PROBE)[0]
     for precise in (False, True):
         forward = ForwardPass(artifacts.model, window_tokens=built.window_tokens, precise=precise)
         vector = forward.pooled(window)[0]

@@ -18,7 +18,7 @@ _RATES_KEPT = 1024
 
 
 class Terms(TypedDict, total=False):
-    """What changes the price of a call; absent means no."""
+    """What changes the price of a call; absent means what the usage says."""
 
     batch: bool
     fast: bool
@@ -94,7 +94,8 @@ class PriceBook:
         if model is None:
             return None
         is_long = model.long_prompt is not None and usage.prompt_tokens > model.long_prompt.above_tokens
-        rates = self._rates_for(model, _Occasion(model.id, on, is_long, **terms))
+        served = Terms(batch=usage.is_batch, fast=usage.is_fast, us_inference=usage.is_us)
+        rates = self._rates_for(model, _Occasion(model.id, on, is_long, **{**served, **terms}))
         if rates is None:
             return None
         return (

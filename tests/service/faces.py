@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -53,9 +54,9 @@ def http_face(name: str, world: World, stack: ExitStack) -> Face:
     return Face(ask, import_faq)
 
 
-def library_face(name: str, world: World, stack: ExitStack) -> Face:
+def library_face(name: str, world: World, stack: ExitStack, *, folder: Path) -> Face:
     """The same core inside this process: the drop-in clients, and the library itself."""
-    settings = replace(world.settings, data_dir=world.settings.data_dir.with_name("library"))
+    settings = replace(world.settings, data_dir=folder / "library")
     if name == "async drop-in":
         return _async_drop_in(settings)
     cache = stack.enter_context(semcache.SemanticCache(settings))
@@ -72,8 +73,10 @@ HTTP_FACES = ("sync", "async", "messages.stream", "raw stream", "raw response")
 LIBRARY_FACES = ("drop-in", "drop-in stream", "async drop-in", "library")
 
 
-def open_face(name: str, world: World, stack: ExitStack) -> Face:
-    return http_face(name, world, stack) if name in HTTP_FACES else library_face(name, world, stack)
+def open_face(name: str, world: World, stack: ExitStack, *, folder: Path) -> Face:
+    if name in HTTP_FACES:
+        return http_face(name, world, stack)
+    return library_face(name, world, stack, folder=folder)
 
 
 def _guarded(work: Callable[..., Outcome]) -> Callable[..., Outcome]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +21,14 @@ needs_model = pytest.mark.skipif(not HAS_MODEL, reason="the embedding model has 
 
 
 @pytest.fixture
-def open_one(world: World) -> Iterator[OpenFace]:
+def world(lasting_world: World) -> World:
+    return lasting_world.start_over()
+
+
+@pytest.fixture
+def open_one(world: World, tmp_path: Path) -> Iterator[OpenFace]:
     with ExitStack() as stack:
-        yield lambda name: open_face(name, world, stack)
+        yield lambda name: open_face(name, world, stack, folder=tmp_path)
 
 
 def agrees(outcome: Outcome, text: str, detail: str) -> bool:
@@ -74,7 +80,6 @@ def test_whoever_switches_the_cache_off_is_never_answered_by_it(name: str, world
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 529])
 @pytest.mark.parametrize("name", FACES)
 def test_errors_reach_the_caller_and_are_never_stored(name: str, status: int, world: World, open_one: OpenFace) -> None:
-    assert world.simulator is not None
     face = open_one(name)
     world.simulator.inject(Fault.of_status(status))
     assert face.ask(RESET).error == status
@@ -84,7 +89,6 @@ def test_errors_reach_the_caller_and_are_never_stored(name: str, status: int, wo
 
 @pytest.mark.parametrize("name", FACES)
 def test_an_error_in_the_middle_is_raised_and_never_stored(name: str, world: World, open_one: OpenFace) -> None:
-    assert world.simulator is not None
     face = open_one(name)
     world.simulator.inject(Fault(FaultKind.MID_STREAM_ERROR))
     outcome = face.ask(RESET)
@@ -98,7 +102,6 @@ def test_an_error_in_the_middle_is_raised_and_never_stored(name: str, world: Wor
 def test_a_truncated_answer_is_raised_and_never_stored(
     name: str, kind: FaultKind, world: World, open_one: OpenFace
 ) -> None:
-    assert world.simulator is not None
     face = open_one(name)
     world.simulator.inject(Fault(kind))
     outcome = face.ask(RESET)

@@ -64,18 +64,11 @@ def until(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
 
 
 @dataclass
-class World:
-    """A service, and what it stands in front of."""
+class Place:
+    """A service, and how to speak with it."""
 
     settings: Settings
     url: str
-    simulator: Simulator | None = None
-
-    @property
-    def calls(self) -> int:
-        """Messages requests that reached the simulator."""
-        assert self.simulator is not None
-        return sum(call.path == "/v1/messages" for call in self.simulator.calls)
 
     def client(self, *, api_key: str = "key-of-anna", **options: Any) -> anthropic.Anthropic:
         return anthropic.Anthropic(base_url=self.url, api_key=api_key, max_retries=0, timeout=20, **options)
@@ -96,6 +89,26 @@ class World:
         """One sample of /metrics, or 0."""
         lines = self.http("GET", "/metrics").text.splitlines()
         return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(name)), 0.0)
+
+
+@dataclass
+class World(Place):
+    """A service in front of the simulator."""
+
+    simulator: Simulator
+    calls_before: int = 0
+
+    @property
+    def calls(self) -> int:
+        """Messages requests that reached the simulator."""
+        return sum(call.path == "/v1/messages" for call in self.simulator.calls) - self.calls_before
+
+    def start_over(self) -> World:
+        """The same world without memory: for many small tests."""
+        self.simulator.clear_faults()
+        assert self.http("POST", "/semcache/v1/purge", json={"namespace": "default"}).status_code == 200
+        self.calls_before += self.calls
+        return self
 
 
 def question_body(question: Any, **fields: Any) -> dict[str, Any]:

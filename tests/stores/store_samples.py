@@ -49,7 +49,7 @@ def entry(key: str = "k1", *, answer: str = "Within 30 days.", **fields: Any) ->
         "requested_model": "claude-x",
         "served_model": "claude-x-20260101",
         "cost_usd": 0.01,
-        "created_at": 1_000_000.0,
+        "created_at": 1_800_000_000.0,
         "expires_at": None,
     }
     return Entry(**{**known, **fields})
@@ -73,7 +73,7 @@ def found(store: Store, vector: Embedding, *, scope: Scope = SCOPE, k: int = 16)
 
 def ledger_row(outcome: str = "miss", **fields: Any) -> LedgerRow:
     known: dict[str, Any] = {
-        "at": 1_000_000.0,
+        "at": 1_800_000_000.0,
         "namespace": "shop",
         "label": "team-a",
         "outcome": outcome,

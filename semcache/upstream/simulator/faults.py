@@ -55,15 +55,14 @@ class Fault:
         name, *options = (part.strip() for part in text.split(";"))
         try:
             given = {key.strip(): float(value) for key, _, value in (option.partition("=") for option in options)}
-            extra = {
-                "retry_after_seconds": given.get("retry-after"),
-                "seconds": given.get("seconds", cls.seconds),
-                "after_events": int(given.get("after", cls.after_events)),
-            }
             if name.isdigit():
                 return cls.of_status(int(name), retry_after_seconds=given.get("retry-after"))
-            return cls(FaultKind(name), **extra)  # type: ignore[arg-type]
-        except (ValueError, KeyError):
+            return cls(
+                FaultKind(name),
+                seconds=given.get("seconds", cls.seconds),
+                after_events=int(given.get("after", cls.after_events)),
+            )
+        except ValueError:
             known = ", ".join([*(str(status) for status in ERROR_TYPES), *(kind.value for kind in FaultKind)])
             raise InvalidRequest(f"{FAULT_HEADER}: use one of {known}, with ;retry-after= ;seconds= ;after=") from None
 

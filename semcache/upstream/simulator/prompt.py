@@ -38,6 +38,7 @@ class Block:
     tokens: int
     ttl: str | None
     is_markable: bool
+    is_toggle: bool = False  # web search: a switch of the system prompt, which leaves the tools beside it cached
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ class Prompt:
             while entered is not block.section:
                 entered = next(sections)
                 digest.update(self.salts[entered])
-            if block.material:
-                digest.update(len(block.material).to_bytes(8, "big"))
-                digest.update(block.material)
-            digests.append(digest.copy().digest())
+            reached = digest.copy() if block.is_toggle else digest
+            reached.update(len(block.material).to_bytes(8, "big"))
+            reached.update(block.material)
+            digests.append(reached.digest())
         return digests
 
 
@@ -81,9 +82,8 @@ def count_text(text: str, model: Model) -> int:
 
 def _blocks(body: Json, factor: Decimal) -> Iterator[Block]:
     for place, tool in enumerate(body.get("tools") or []):
-        # Web search is a toggle of the system prompt: it leaves the tools before and after it cached.
-        material = b"" if _is_web_search(tool) else canonical(plain(tool))
-        yield _block(f"tools.{place}", Section.TOOLS, tool, material, factor)
+        made = _block(f"tools.{place}", Section.TOOLS, tool, canonical(plain(tool)), factor)
+        yield replace(made, is_toggle=_is_web_search(tool))
     for place, block in enumerate(blocks_of(body.get("system"))):
         yield _block(f"system.{place}", Section.SYSTEM, block, canonical(plain(block)), factor)
     for turn, message in enumerate(body["messages"]):

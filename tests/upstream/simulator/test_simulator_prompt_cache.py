@@ -73,7 +73,7 @@ def test_below_the_models_minimum_nothing_is_cached(send, model, minimum):
 
 
 def test_newer_tokenizers_count_three_tenths_more(send):
-    # 1.3 × 1000, and for the question ceil(1.3 × 7) + ceil(1.3 × 3)
+    # 1.3 * 1000, and for the question ceil(1.3 * 7) + ceil(1.3 * 3)
     assert send(model="claude-opus-5-5", system=[text(1000, MARK)]) == (0, 1300, 0, 10 + 4)
 
 
@@ -198,7 +198,7 @@ def test_prewarming_bills_input_only_and_is_read_by_the_next_request(desk, send,
     message = desk.post(body).json
     assert (message["content"], message["stop_reason"]) == ([], "max_tokens")
     assert message["usage"]["output_tokens"] == 0
-    assert desk.simulator.bill_usd == Decimal("0.0075") + Decimal("0.00003")  # 2000 × 3.75 and 10 × 3
+    assert desk.simulator.bill_usd == Decimal("0.0075") + Decimal("0.00003")  # 2000 * 3.75 and 10 * 3
     assert send(system=[text(2000, MARK)]) == (2000, 0, 0, 10)
 
 
@@ -229,9 +229,9 @@ def test_an_entry_is_readable_only_once_the_first_response_begins(open_desk, ask
 @pytest.mark.parametrize(
     ("letters", "write_usd", "read_usd"),
     [
-        # ceil(1.3 × 76,918) = 99,994 tokens and 6 for the question: 100,000 in all, at the low prices
+        # ceil(1.3 * 76,918) = 99,994 tokens and 6 for the question: 100,000 in all, at the low prices
         pytest.param(76_918, "0.01249985", "0.00100054", id="100,000 tokens"),
-        # ceil(1.3 × 76,919) = 99,995 and 6: one above, so everything costs five times as much
+        # ceil(1.3 * 76,919) = 99,995 and 6: one above, so everything costs five times as much
         pytest.param(76_919, "0.062499875", "0.00500275", id="100,001 tokens"),
     ],
 )

@@ -1,0 +1,190 @@
+"""May this request be looked up, may this message be stored, does this stored entry fit: with the reason.
+
+Reasons are stable words, for headers and metrics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from semcache.canonical import Identity
+from semcache.decision.features import (
+    Feature,
+    carries_unknown_blocks,
+    carries_unknown_fields,
+    refers_to_remote_content,
+    stateful_feature,
+    tools_offered,
+    wants_variety,
+)
+from semcache.decision.secrets import holds_secret
+from semcache.decision.wording import is_personal, is_time_bound, stands_alone
+from semcache.entry import Entry, Kind
+from semcache.message import Message
+from semcache.pricing import estimate_tokens
+from semcache.request import Json, Mode, Request
+
+_STORABLE_STOPS = frozenset({"end_turn", "stop_sequence"})
+_STORABLE_BLOCKS = frozenset({"text", "thinking", "redacted_thinking"})
+
+
+@dataclass(frozen=True)
+class SemanticLookup:
+    """A stored answer to a similar question may be served. `faq`: the namespace's FAQ may answer too."""
+
+    question: str
+    faq: bool
+
+
+@dataclass(frozen=True)
+class ExactOnly:
+    """Only the answer to this very request may be served, or, where `faq`, the namespace's FAQ."""
+
+    reason: str
+    faq: bool
+
+
+@dataclass(frozen=True)
+class NoLookup:
+    """The cache may not answer."""
+
+    reason: str
+
+
+Permission = SemanticLookup | ExactOnly | NoLookup
+
+
+def lookup_permission(request: Request, identity: Identity) -> Permission:
+    """How far the cache may go for this request."""
+    if reason := _no_lookup(request):
+        return NoLookup(reason)
+    question = identity.question
+    if question is None:
+        return ExactOnly(_speechless(request), faq=False)
+    faq = _faq_may_answer(request, identity, question)
+    if reason := _exact_only(request, question):
+        return ExactOnly(reason, faq=faq)
+    return SemanticLookup(question, faq=faq)
+
+
+def storage_refusal(request: Request, message: Message, *, max_bytes: int) -> str | None:
+    """Why this message may not be stored as the answer to this request; None where it may."""
+    if request.directives.no_store:
+        return "no-store"
+    return _unfit_message(message.body) or _unfit_content(request, message, max_bytes)
+
+
+def fits(entry: Entry, request: Request, *, now: float) -> str | None:
+    """Why a stored entry may not be given to this request although it matches; None where it may."""
+    if entry.expires_at is not None and now >= entry.expires_at:
+        return "expired"
+    max_age = request.directives.max_age_seconds
+    if max_age is not None and entry.kind is not Kind.FAQ and now - entry.created_at > max_age:
+        return "max-age"
+    return _too_long(entry, request)
+
+
+def _no_lookup(request: Request) -> str | None:
+    directives = request.directives
+    if directives.mode is Mode.OFF:
+        return "mode-off"
+    if directives.no_cache:
+        return "no-cache"
+    if not request.model or not request.messages or request.max_tokens is None or request.max_tokens < 0:
+        return "unreadable"
+    if request.max_tokens == 0:
+        return "prewarm"
+    feature = stateful_feature(request)
+    if feature is not None:
+        return feature.value
+    return "variety" if wants_variety(request) else None
+
+
+def _speechless(request: Request) -> str:
+    """What a request without a question is: a prefilled answer, or a turn of an agent."""
+    spoken = [turn.get("role") for turn in request.messages if turn.get("role") != "system"]
+    prefilled = bool(spoken) and spoken[-1] == "assistant"
+    return "prefill" if prefilled else "agent-turn"
+
+
+def _exact_only(request: Request, question: str) -> str | None:
+    if Feature.TOOL_USE in Feature.present_in(request):
+        return "agent-turn"
+    if tools_offered(request):
+        return "tools"
+    if refers_to_remote_content(request):
+        return "image-reference"
+    if carries_unknown_fields(request) or carries_unknown_blocks(request):
+        return "unfamiliar"
+    if is_time_bound(question):
+        return "time-bound"
+    return "personal" if is_personal(question) else None
+
+
+def _faq_may_answer(request: Request, identity: Identity, question: str) -> bool:
+    """Whether a curated text, spoken by nobody in particular, would be an answer to this request."""
+    body = request.body
+    if identity.companions or carries_unknown_fields(request) or carries_unknown_blocks(request):
+        return False
+    if body.get("stop_sequences") or _asks_for_form(body) or _forces_tool(body):
+        return False
+    if Feature.TOOL_USE in Feature.present_in(request):
+        return False
+    return stands_alone(question, identity.history_turns)
+
+
+def _asks_for_form(body: Json) -> bool:
+    output = body.get("output_config")
+    return body.get("output_format") is not None or (isinstance(output, dict) and output.get("format") is not None)
+
+
+def _forces_tool(body: Json) -> bool:
+    choice = body.get("tool_choice")
+    return isinstance(choice, dict) and choice.get("type") not in ("auto", "none")
+
+
+def _unfit_message(body: Json) -> str | None:
+    if body.get("type") != "message" or body.get("role") != "assistant":
+        return "not-a-message"
+    stop = body.get("stop_reason")
+    if stop not in _STORABLE_STOPS:
+        return str(stop).replace("_", "-") if isinstance(stop, str) else "incomplete"
+    if not _counts_tokens(body.get("usage")):
+        return "no-usage"
+    if body.get("container") is not None or body.get("context_management") is not None:
+        return "stateful"
+    return None
+
+
+def _counts_tokens(usage: Any) -> bool:
+    counts = (usage.get("input_tokens"), usage.get("output_tokens")) if isinstance(usage, dict) else (None,)
+    return all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
+
+
+def _unfit_content(request: Request, message: Message, max_bytes: int) -> str | None:
+    content = message.body.get("content")
+    if not isinstance(content, list) or len(message.blocks) != len(content):
+        return "unfamiliar-block"
+    for block in message.blocks:
+        if block.get("type") not in _STORABLE_BLOCKS:
+            return "tool-use" if "tool" in str(block.get("type")) else "unfamiliar-block"
+        if block.get("type") == "text" and not isinstance(block.get("text"), str):
+            return "unfamiliar-block"
+    if not message.text.strip():
+        return "empty"
+    try:
+        spoken = message.content()
+    except RecursionError:
+        return "too-large"
+    if len(spoken) > max_bytes:
+        return "too-large"
+    asked = request.content().decode("utf-8", "replace")
+    return "secret" if holds_secret(message.text) or holds_secret(asked) else None
+
+
+def _too_long(entry: Entry, request: Request) -> str | None:
+    """A learned answer says how many tokens it took; a curated one is estimated."""
+    limit = request.max_tokens
+    tokens = estimate_tokens(entry.message.text) if entry.kind is Kind.FAQ else entry.message.usage.output_tokens
+    return "max-tokens" if limit is not None and tokens > limit else None

@@ -1,0 +1,204 @@
+"""The local store against the brute-force one, over any sequence of operations."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from fakes import Clock
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from store_samples import OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar
+
+from semcache.entry import Embedding, Kind, Label
+from semcache.stores.limits import Limits
+from semcache.stores.local.store import LocalStore
+from semcache.stores.local.tuning import Tuning
+from semcache.stores.memory import MemoryStore
+from semcache.stores.store import Selection, Store
+
+DIMS = 3
+START = 1_800_000_000.0
+LIMITS = Limits(max_entries=12, max_bytes=6000)
+
+# Few directions, so that ties and duplicates are common; a few odd ones between them.
+directions = st.tuples(*[st.sampled_from([-1.0, 0.0, 1.0, 0.3])] * DIMS).map(lambda parts: embedding(*parts, dims=DIMS))
+scopes = st.sampled_from([SCOPE, OTHER_SCOPE])
+keys = st.sampled_from([f"k{number}" for number in range(8)])
+selections = st.one_of(
+    st.builds(lambda key: Selection(tag=key), keys),
+    st.builds(lambda kind: Selection(kind=kind), st.sampled_from(Kind)),
+    st.builds(lambda age: Selection(created_before=START + age), st.integers(0, 100)),
+)
+
+
+class SideBySide(RuleBasedStateMachine):
+    """Does everything to both stores and compares what they return."""
+
+    tuning = Tuning()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.clock = Clock(START)
+        self.oracle = MemoryStore(clock=self.clock, limits=LIMITS, dims=DIMS)
+        self.local = self.opened()
+        self.made = 0
+
+    def opened(self) -> LocalStore:
+        return LocalStore(
+            self.directory, space=SPACE, dims=DIMS, clock=self.clock, limits=LIMITS, tuning=self.tuning
+        )
+
+    def both(self, method: str, *args: Any, **options: Any) -> Any:
+        expected, actual = (getattr(store, method)(*args, **options) for store in (self.oracle, self.local))
+        assert actual == expected
+        return expected
+
+    @initialize()
+    def start(self) -> None:
+        self.put(SCOPE, "k0", [embedding(1, dims=DIMS)], Kind.FAQ, None, "short")
+
+    @rule(
+        scope=scopes,
+        key=keys,
+        vectors=st.lists(directions, max_size=4),
+        kind=st.sampled_from(Kind),
+        seconds=st.none() | st.integers(0, 30),
+        answer=st.sampled_from(["short", "long " * 100]),
+    )
+    def put(self, scope, key, vectors, kind, seconds, answer) -> None:
+        self.made += 1
+        made = entry(
+            key,
+            id=f"ent_{self.made}",
+            scope=scope,
+            kind=kind,
+            answer=answer,
+            tags=(key,),
+            cost_usd=self.made % 5 / 100,
+            created_at=self.clock.now,
+            expires_at=None if seconds is None else self.clock.now + seconds,
+        )
+        self.both("put", made, [exemplar(made, vector, text=f"{key} {self.made}") for vector in vectors])
+
+    @rule(number=st.integers(1, 40), vector=directions, label=st.sampled_from(Label))
+    def add_exemplar(self, number, vector, label) -> None:
+        owner = entry(id=f"ent_{number}")
+        added = [store.add_exemplar(exemplar(owner, vector, label=label)) for store in (self.oracle, self.local)]
+        assert (added[0] is None) == (added[1] is None)
+
+    @rule(number=st.integers(1, 40), times=st.integers(1, 3))
+    def hit(self, number, times) -> None:
+        for _ in range(times):
+            self.both("record_hit", f"ent_{number}")
+        self.both("flush")
+
+    @rule(seconds=st.integers(1, 20))
+    def wait(self, seconds) -> None:
+        self.clock.advance(seconds)
+
+    @rule(selection=selections, dry_run=st.booleans())
+    def delete(self, selection, dry_run) -> None:
+        self.both("delete", selection, dry_run=dry_run)
+
+    @rule(limit=st.integers(0, 3))
+    def expire(self, limit) -> None:
+        self.both("expire", limit=limit)
+
+    @rule()
+    def evict(self) -> None:
+        self.both("evict")
+
+    @rule()
+    def reopen(self) -> None:
+        self.local.close()
+        self.local = self.opened()
+
+    @rule(scope=scopes, key=keys)
+    def look_up(self, scope, key) -> None:
+        self.both("get_exact", scope, key)
+
+    @rule(scope=scopes, query=directions, k=st.integers(1, 12))
+    def search(self, scope, query, k) -> None:
+        assert near(self.local, scope, query, k) == near(self.oracle, scope, query, k)
+
+    @invariant()
+    def hold_the_same(self) -> None:
+        self.both("stats")
+        assert self.both("page", Selection()) is not None
+        for scope in (SCOPE, OTHER_SCOPE):
+            self.both("has_exemplars", scope)
+        held = [[(each, [x.text for x in exemplars]) for each, exemplars in store.scan()] for store in self.stores]
+        assert held[0] == held[1]
+
+    @property
+    def stores(self) -> tuple[Store, Store]:
+        return self.oracle, self.local
+
+    def teardown(self) -> None:
+        self.local.close()
+        shutil.rmtree(self.directory)
+
+
+class SideBySideIndexed(SideBySide):
+    """With a FAISS index behind every search."""
+
+    tuning = Tuning(direct_exemplars=0, dead_share=0.2)
+
+
+class SideBySideFollowing(SideBySide):
+    """With the searches asked of a second store on the same directory, which follows the change log."""
+
+    tuning = Tuning(direct_exemplars=0, remembered_bytes=4000)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.follower = self.opened()
+
+    @rule(scope=scopes, query=directions, k=st.integers(1, 12))
+    def search(self, scope, query, k) -> None:
+        assert near(self.follower, scope, query, k) == near(self.oracle, scope, query, k)
+
+    def teardown(self) -> None:
+        self.follower.close()
+        super().teardown()
+
+
+def near(store: Store, scope, query: Embedding, k: int) -> list[tuple[Any, ...]]:
+    """Candidates, compared to the last bit; hit counters of remembered entries may lag."""
+    return [
+        (replace(each.entry, hits=0, last_hit_at=None), each.exemplar.text, each.exemplar.label, each.similarity)
+        for each in store.nearest(scope, query, k=k)
+    ]
+
+
+EFFORT = settings(
+    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+for machine in (SideBySide, SideBySideIndexed, SideBySideFollowing):
+    machine.TestCase.settings = EFFORT
+TestSideBySide = pytest.mark.slow(SideBySide.TestCase)
+TestSideBySideIndexed = pytest.mark.slow(SideBySideIndexed.TestCase)
+TestSideBySideFollowing = pytest.mark.slow(SideBySideFollowing.TestCase)
+
+
+@pytest.mark.parametrize("count", [31, 700])
+def test_random_vectors_rank_as_brute_force_ranks_them(open_local, clock: Clock, count: int) -> None:
+    random = np.random.default_rng(7)
+    local = open_local(dims=24, tuning=Tuning(direct_exemplars=31))
+    oracle = MemoryStore(clock=clock, dims=24)
+    rows = random.standard_normal((count, 24)).astype(np.float32)
+    rows[count // 2 :] = rows[: count - count // 2]  # every vector twice
+    made = entry()
+    for store in (local, oracle):
+        store.put(made, [exemplar(made, Embedding(row, row[None]), text=str(n)) for n, row in enumerate(rows)])
+    for query in random.standard_normal((50, 24)).astype(np.float32):
+        asked = Embedding(query, query[None])
+        assert near(local, SCOPE, asked, 16) == near(oracle, SCOPE, asked, 16)
