@@ -72,7 +72,15 @@ def storage_refusal(request: Request, message: Message, *, max_bytes: int) -> st
     """Why this message may not be stored as the answer to this request; None where it may."""
     if request.directives.no_store:
         return "no-store"
-    return _unfit_message(message.body) or _unfit_content(request, message, max_bytes)
+    feature = stateful_feature(request)
+    if feature is not None:
+        return feature.value
+    return (
+        _unfit_message(message.body)
+        or _unfit_blocks(message)
+        or _unfit_size(message, max_bytes)
+        or ("secret" if _tells_secret(request, message) else None)
+    )
 
 
 def fits(entry: Entry, request: Request, *, now: float) -> str | None:
@@ -80,17 +88,14 @@ def fits(entry: Entry, request: Request, *, now: float) -> str | None:
     if entry.expires_at is not None and now >= entry.expires_at:
         return "expired"
     max_age = request.directives.max_age_seconds
-    if max_age is not None and entry.kind is not Kind.FAQ and now - entry.created_at > max_age:
+    if max_age is not None and now - entry.created_at > max_age:
         return "max-age"
     return _too_long(entry, request)
 
 
 def _no_lookup(request: Request) -> str | None:
-    directives = request.directives
-    if directives.mode is Mode.OFF:
+    if request.directives.mode is Mode.OFF:
         return "mode-off"
-    if directives.no_cache:
-        return "no-cache"
     if not request.model or not request.messages or request.max_tokens is None or request.max_tokens < 0:
         return "unreadable"
     if request.max_tokens == 0:
@@ -98,7 +103,9 @@ def _no_lookup(request: Request) -> str | None:
     feature = stateful_feature(request)
     if feature is not None:
         return feature.value
-    return "variety" if wants_variety(request) else None
+    if wants_variety(request):
+        return "variety"
+    return "no-cache" if request.directives.no_cache else None  # last: its answer is stored all the same
 
 
 def _speechless(request: Request) -> str:
@@ -162,7 +169,7 @@ def _counts_tokens(usage: Any) -> bool:
     return all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts)
 
 
-def _unfit_content(request: Request, message: Message, max_bytes: int) -> str | None:
+def _unfit_blocks(message: Message) -> str | None:
     content = message.body.get("content")
     if not isinstance(content, list) or len(message.blocks) != len(content):
         return "unfamiliar-block"
@@ -171,16 +178,19 @@ def _unfit_content(request: Request, message: Message, max_bytes: int) -> str | 
             return "tool-use" if "tool" in str(block.get("type")) else "unfamiliar-block"
         if block.get("type") == "text" and not isinstance(block.get("text"), str):
             return "unfamiliar-block"
-    if not message.text.strip():
-        return "empty"
+    return None if message.text.strip() else "empty"
+
+
+def _unfit_size(message: Message, max_bytes: int) -> str | None:
     try:
-        spoken = message.content()
+        size = len(message.content())
     except RecursionError:
         return "too-large"
-    if len(spoken) > max_bytes:
-        return "too-large"
-    asked = request.content().decode("utf-8", "replace")
-    return "secret" if holds_secret(message.text) or holds_secret(asked) else None
+    return "too-large" if size > max_bytes else None
+
+
+def _tells_secret(request: Request, message: Message) -> bool:
+    return holds_secret(message.text) or holds_secret(request.content().decode("utf-8", "replace"))
 
 
 def _too_long(entry: Entry, request: Request) -> str | None:

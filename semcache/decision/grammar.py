@@ -11,6 +11,7 @@ from semcache.decision.words import Words
 _QUESTION_WORDS = frozenset({"who", "whom", "whose", "when", "where", "why"})
 _AMOUNTS = frozenset({"much", "many", "often", "far", "old", "big", "tall", "fast"})
 _SPANS = frozenset({"longer", "time", "minutes", "hours", "days", "weeks", "months", "years"})
+_PAIR_REACH = 5  # words between "than" and what it compares
 _LANGUAGE_MARKERS = frozenset({"in", "into", "to", "using"})
 _BETWEEN = {"than": "than", "over": "over", "into": "to", "to": "to", "before": "before", "after": "after"}
 _CHOOSING = {"of": "instead", "than": "rather"}  # "instead of", "rather than"
@@ -83,8 +84,10 @@ def _pairs(words: Words, lexicon: Lexicon) -> list[tuple[str, str, str]]:
             relation = "instead"
         if relation is None:
             continue
-        left = next((words.stems[i] for i in range(index - 1, -1, -1) if _carries(words, i, lexicon)), None)
-        right = next((words.stems[i] for i in range(index + 1, len(words.folded)) if _carries(words, i, lexicon)), None)
+        before = range(index - 1, max(index - 1 - _PAIR_REACH, -1), -1)
+        after = range(index + 1, min(index + 1 + _PAIR_REACH, len(words.folded)))
+        left = next((words.stems[i] for i in before if _carries(words, i, lexicon)), None)
+        right = next((words.stems[i] for i in after if _carries(words, i, lexicon)), None)
         if left is not None and right is not None and left != right:
             found.append((relation, left, right))
     return found

@@ -82,8 +82,8 @@ def lexicon() -> Lexicon:
 
 
 def plain_number(value: Decimal) -> str:
-    """A number in one spelling; a decimal keeps its digits, since 3.10 is not 3.1 in a version."""
-    return str(int(value)) if value == value.to_integral_value() else str(value)
+    """A number in one spelling, without an exponent."""
+    return str(int(value)) if value == value.to_integral_value() else f"{value.normalize():f}"
 
 
 def _plain_marks(data: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from semcache.decision.lexicon import Lexicon, plain_number
 from semcache.decision.words import Words
 
 _LONGEST_CHUNK = 200  # a longer run without a space is code, whatever it holds
-_EDGES = ".,;:!?()[]{}<>\"'“”‘’«»…*"
+_MOST_SCALES = 2  # "hundred thousand"
+_EDGES = ".,;:!?()[]{}<>\"'\u201c\u201d\u2018\u2019«»…*"
 _NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?")
 _WITH_UNIT = re.compile(r"([-+]?\d[\d,]*(?:\.\d+)?)-?([^\W\d_]+|%|°[cf]?)")
 _ORDINAL = re.compile(r"(\d+)(?:st|nd|rd|th)")
@@ -20,8 +21,8 @@ _VERSION = re.compile(r"v?(\d+(?:\.\d+){2,}|(?<=v)\d+(?:\.\d+)*)(?:-?(?:alpha|be
 _ISO_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _SLASH_DATE = re.compile(r"(\d{1,2})[/.](\d{1,2})[/.](\d{2}|\d{4})")
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?(?::\d{2})?(am|pm)?")
-_RANGE = re.compile(r"(\d[\d.,]*)[-–/](\d[\d.,]*)(%?)")
-_SUM = re.compile(r"[(]*\d[\d.,]*[)]*(?:[-+*/^×÷=<>]+[(]*\d[\d.,]*[)]*)+")
+_RANGE = re.compile(r"(\d[\d.,]*)[-\u2013/](\d[\d.,]*)(%?)")
+_SUM = re.compile(r"[(]*\d[\d.,]*[)]*(?:[-+*/^\u00d7÷=<>]+[(]*\d[\d.,]*[)]*)+")
 _CAMEL = re.compile(r"[a-z]{2,}[A-Z][A-Za-z]+")
 _COMPOUND = re.compile(r"(\d+)-[^\W\d_]+")
 _QUOTED = re.compile(r"\"([^\"]{1,500})\"|“([^”]{1,500})”|«([^»]{1,500})»|(?:(?<=\s)|^)'([^']{1,500})'(?=[\s.,;:!?]|$)")
@@ -187,11 +188,11 @@ def _factor(suffix: str, lexicon: Lexicon) -> int | None:
 
 
 def _number(digits: str, slots: Slots, *, unit: str = "", scale: int = 1) -> bool:
-    try:
-        value = Decimal(digits.replace(",", "")) * scale
-    except InvalidOperation:
-        return False
-    number = plain_number(value)
+    number = digits.replace(",", "").lstrip("+")
+    if scale != 1:
+        number = plain_number(Decimal(number) * scale)
+    elif number.endswith("0") and set(number.rpartition(".")[2]) == {"0"} and "." in number:
+        number = number.partition(".")[0]  # 5.00 is 5, but 3.10 is not 3.1: it may be a version
     slots.numbers.append(number)
     if unit:
         slots.measures.append((number, unit))
@@ -213,7 +214,7 @@ def _clock(hour: int, minute: int, half: str) -> str:
 
 def _read_number_words(words: Words, slots: Slots, lexicon: Lexicon) -> None:
     """Numbers written as words: "twenty five", "two hundred", "a third" (only after an article)."""
-    for start, end, value in _spelled(words.folded, lexicon):
+    for _, end, value in _spelled(words.folded, lexicon):
         number = plain_number(Decimal(value))
         slots.numbers.append(number)
         following = words.folded[end] if end < len(words.folded) else ""
@@ -232,7 +233,8 @@ def _spelled(folded: tuple[str, ...], lexicon: Lexicon) -> Iterator[tuple[int, i
             value += lexicon.number_values[folded[index]]
             index += 1
         led_by_digits = start > 0 and folded[start - 1].isdigit()
-        while index < len(folded) and folded[index] in lexicon.number_scales and not (led_by_digits and not value):
+        last = min(index + _MOST_SCALES, len(folded))
+        while index < last and folded[index] in lexicon.number_scales and not (led_by_digits and not value):
             value = max(value, 1) * lexicon.number_scales[folded[index]]
             index += 1
         if value:

@@ -7,13 +7,17 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W\d_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]+)*")
 _SENTENCE_ENDS = frozenset('.?!:;\n"“”')
-_BARE_NEGATIONS = {
-    name: (name[:-2], "not")
-    for name in ["dont", "doesnt", "didnt", "isnt", "arent", "wasnt", "werent", "havent", "hasnt", "hadnt", "couldnt", "wouldnt", "shouldnt", "mustnt", "neednt", "aint"]
-} | {"cant": ("can", "not"), "wont": ("will", "not"), "cannot": ("can", "not"), "can't": ("can", "not"),
-     "won't": ("will", "not"), "shan't": ("shall", "not"), "ain't": ("is", "not")}  # fmt: skip
+_AUXILIARIES = "do does did is are was were have has had could would should must need ai"
+_BARE_NEGATIONS = {f"{name}nt": (name, "not") for name in _AUXILIARIES.split()} | {
+    "cant": ("can", "not"),
+    "can't": ("can", "not"),
+    "cannot": ("can", "not"),
+    "wont": ("will", "not"),
+    "won't": ("will", "not"),
+    "shan't": ("shall", "not"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,7 @@ class Words:
 
 def normal(text: str) -> str:
     """The text in one Unicode form, with straight apostrophes."""
-    return unicodedata.normalize("NFKC", text).replace("’", "'")
+    return unicodedata.normalize("NFKC", text).replace("\u2019", "'")
 
 
 def words_of(text: str) -> Words:

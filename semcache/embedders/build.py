@@ -53,14 +53,17 @@ def build_model(source: EmbedderSpec | Path | str, *, models_dir: Path, progress
         return folder
     progress("loading the original", 0.05)
     original = load_original(origin, device="cpu", attention="eager")
-    models_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models_dir, prefix=f".{origin.name}.") as scratch:
-        fresh = Path(scratch) / "built"
-        fresh.mkdir()
-        _write(fresh, origin, original, progress)
-        progress("comparing with the original", 0.8)
-        check_built(fresh, original)
-        _put_in_place(fresh, folder, Path(scratch) / "old")
+    try:
+        models_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=models_dir, prefix=f".{origin.name}.") as scratch:
+            fresh = Path(scratch) / "built"
+            fresh.mkdir()
+            _write(fresh, origin, original, progress)
+            progress("comparing with the original", 0.8)
+            check_built(fresh, original)
+            _put_in_place(fresh, folder, Path(scratch) / "old")
+    except OSError as error:
+        raise EmbedderError(f"{folder}: cannot be written: {error}") from error
     progress("built", 1.0)
     logger.info("built embedder %s", folder.name)
     return folder
@@ -107,7 +110,7 @@ def _write(folder: Path, origin: Origin, original: Original, progress: Progress)
     float_model = folder.parent / "float.onnx"
     export_float(original, float_model, name=origin.name)
     progress("quantising to int8", 0.5)
-    quantise(float_model, folder / MODEL_FILE)
+    quantise(float_model, folder / MODEL_FILE, name=origin.name)
     float_model.unlink()
     hashes = {file: sha256_of(folder / file) for file in (MODEL_FILE, TOKENIZER_FILE)}
     windower = Windower(original.tokenizer, window_tokens=original.window_tokens)
@@ -133,7 +136,7 @@ def _put_in_place(fresh: Path, folder: Path, old: Path) -> None:
         folder.rename(old)
     try:
         fresh.rename(folder)
-    except OSError as error:
+    except OSError:
         if old.exists() and not folder.exists():
             old.rename(folder)
-        raise EmbedderError(f"{folder}: cannot be written: {error}") from error
+        raise

@@ -62,7 +62,10 @@ def read_built(folder: Path) -> Built:
         body = json.loads(path.read_bytes())
         if body.pop("schema_version") != SCHEMA_VERSION:
             raise EmbedderError(f"{path}: built by another version of semcache; {remedy(folder)}")
-        return Built(**{**body, "pooling": Pooling(body["pooling"]), "probe": tuple(body["probe"])})
+        body |= {"pooling": Pooling(body["pooling"]), "probe": tuple(map(float, body["probe"]))}
+        body |= {key: int(body[key]) for key in ("dims", "window_tokens")}
+        body |= {key: dict(body[key]) for key in ("sha256", "source_sha256")}
+        return Built(**body)
     except FileNotFoundError as error:
         raise MissingModel(f"the embedding model {folder.name} is not built; run `semcache models build`") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

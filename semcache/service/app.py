@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from semcache import __version__
 from semcache.errors import InvalidRequest, SemcacheError
@@ -60,7 +61,7 @@ def app_around(opening: Callable[[], Parts]) -> FastAPI:
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
     app.include_router(callers.router)
     app.include_router(admin.router)
-    app.router.routes.append(Route("/semcache/{rest:path}", _nothing_there))
+    app.router.routes.append(Route("/semcache/{rest:path}", _NothingThere()))
     app.router.routes.append(Route("/{path:path}", RelayEndpoint()))
     app.add_exception_handler(SemcacheError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -99,8 +100,13 @@ async def _metrics(request: Request) -> Response:
     return Response(await asyncio.to_thread(service.metrics.exposition), media_type=metrics.CONTENT_TYPE)
 
 
-async def _nothing_there(request: Request) -> Response:
-    return _failure(request, 404, "not_found_error", "semcache: there is no such endpoint; see /")
+class _NothingThere:
+    """Under our own prefix nothing is ever relayed, whatever the method."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = _failure(request, 404, "not_found_error", "semcache: there is no such endpoint; see /")
+        await response(scope, receive, send)
 
 
 def _json(service: Service, body: dict[str, Any]) -> Response:

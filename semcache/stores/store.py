@@ -25,7 +25,7 @@ class Selection:
     kind: Kind | None = None
     created_before: float | None = None
     entry_ids: tuple[str, ...] | None = None
-    text: str | None = None  # occurs in the question
+    text: str | None = None  # occurs in the question, in any case of letters
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,10 @@ class Store(Protocol):
         ...
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
-        """The k nearest exemplars of live entries of this scope, closest first, ties by exemplar id."""
+        """The k nearest exemplars of live entries of this scope, closest first, ties by exemplar id.
+
+        Positive and negative ones. The entries' hit counters may lag behind.
+        """
         ...
 
     def has_exemplars(self, scope: Scope) -> bool:
@@ -95,7 +98,8 @@ class Store(Protocol):
     def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
         """Store an entry with its exemplars in one transaction, replacing one of the same scope and key.
 
-        The replaced entry keeps its id and its hit count; the entry as stored is returned.
+        The replaced entry keeps its id and its hit count; its old exemplars go, for they were labelled by the old
+        answer. The entry as stored is returned. Where this takes the store beyond its limits, it evicts others.
         """
         ...
 
@@ -113,27 +117,39 @@ class Store(Protocol):
         ...
 
     def exemplars(self, entry_id: str) -> list[Exemplar]:
-        """The exemplars of one entry, oldest first."""
+        """The exemplars of one live entry, oldest first.
+
+        One of another embedding space has a zero vector: only its text counts, until it is embedded anew.
+        """
         ...
 
     def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
-        """Live entries, newest first."""
+        """Live entries, newest first. Raises `InvalidRequest` for a cursor that no page gave."""
         ...
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
-        """Remove the selected entries with their exemplars; the number (that would be) removed."""
+        """Remove the selected entries with their exemplars; the number of live ones (that would be) removed.
+
+        An empty selection means everything.
+        """
         ...
 
     def expire(self, *, limit: int = 1000) -> int:
-        """Remove entries past their TTL; the number removed."""
+        """Remove entries past their TTL, the longest expired first; the number removed."""
         ...
 
     def evict(self) -> int:
-        """Bring the store within its size limits, least valuable learned entries first."""
+        """Bring the store within its size limits; the number removed.
+
+        Expired entries go first, then those that save least per byte; FAQ entries never go.
+        """
         ...
 
     def scan(self) -> Iterator[tuple[Entry, list[Exemplar]]]:
-        """Every live entry, in a stable order: for export and re-embedding."""
+        """Every live entry, in a stable order: for export and re-embedding.
+
+        To embed anew, put the entry again with new exemplars: it keeps its id and hits.
+        """
         ...
 
     def stats(self) -> StoreStats: ...

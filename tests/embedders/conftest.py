@@ -51,7 +51,9 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return make
 
 
-@pytest.fixture(scope="session", params=["hashed", "onnx", "sentence-transformers"])
+@pytest.fixture(
+    scope="session", params=["hashed", "onnx", pytest.param("sentence-transformers", marks=pytest.mark.slow)]
+)
 def embedder(request: pytest.FixtureRequest) -> Embedder:
     """Every embedder, for the contract."""
     match request.param:

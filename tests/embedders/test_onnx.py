@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semcache.embedders.built import BUILT_FILE, MODEL_FILE, TOKENIZER_FILE
-from semcache.embedders.onnx import OnnxEmbedder
+from semcache.embedders.built import BUILT_FILE, MODEL_FILE, TOKENIZER_FILE, read_artifacts
+from semcache.embedders.forward import ForwardPass
+from semcache.embedders.onnx import PROBE, OnnxEmbedder
+from semcache.embedders.windows import Windower
 from semcache.errors import EmbedderError, MissingModel
 
 
@@ -47,6 +49,8 @@ def test_a_missing_file_is_refused_with_a_remedy(default_copy: Path, file: str) 
         pytest.param({"pooling": "cls"}, "fingerprint", id="another pooling"),
         pytest.param({"pooling": "max"}, "cannot be read", id="unknown pooling"),
         pytest.param({"schema_version": 99}, "another version", id="of a newer version"),
+        pytest.param({"sha256": []}, "not the file that was built", id="no hashes"),
+        pytest.param({"dims": "many"}, "cannot be read", id="a size that is no number"),
         pytest.param({"surprise": 1}, "cannot be read", id="unknown key"),
         pytest.param({"probe": [1.0] + [0.0] * 383}, "does not get the vectors", id="other vectors than the build"),
         pytest.param({"dims": 16}, "does not get the vectors", id="another size"),
@@ -118,3 +122,18 @@ def test_neighbours_do_not_change_a_vector_by_a_single_bit(default_folder: Path)
 
     for neighbour in ("hi", "A text that is quite a bit longer than the one beside it, with many more words in it."):
         assert np.array_equal(embedder.embed_many([neighbour, text])[1].vector, alone)
+
+
+def test_the_kernels_for_processors_without_vnni_give_the_same_vector(default_folder: Path) -> None:
+    artifacts = read_artifacts(default_folder)
+    tokens = artifacts.built.window_tokens
+    window = Windower(artifacts.tokenizer.decode(), window_tokens=tokens).windows(PROBE)[0]
+
+    vector = ForwardPass(artifacts.model, window_tokens=tokens, precise=True).pooled(window)[0]
+
+    assert vector == pytest.approx(np.array(artifacts.built.probe), abs=1e-4)
+
+
+def test_bytes_that_are_no_model_are_refused() -> None:
+    with pytest.raises(EmbedderError, match="cannot load the model"):
+        ForwardPass(b"not a model", window_tokens=8)

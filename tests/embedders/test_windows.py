@@ -35,12 +35,17 @@ def test_windows_lose_nothing_fit_the_model_and_are_even(cut: Callable[[str], li
     assert len(windows) == max(1, -(-words // 8))
 
 
-@given(text=st.text())
-def test_any_text_can_be_cut(definition: str, text: str) -> None:
-    windower = Windower(definition, window_tokens=10)
-    whole = Windower(definition, window_tokens=100_000).windows(text)[0]
+@pytest.fixture(scope="module")
+def narrow_and_wide(definition: str) -> tuple[Windower, Windower]:
+    return Windower(definition, window_tokens=10), Windower(definition, window_tokens=100_000)
 
-    windows = windower.windows(text)
+
+@given(text=st.text())
+def test_any_text_can_be_cut(narrow_and_wide: tuple[Windower, Windower], text: str) -> None:
+    narrow, wide = narrow_and_wide
+    whole = wide.windows(text)[0]
+
+    windows = narrow.windows(text)
 
     assert [id for window in windows for id in window.ids[1:-1]] == whole.ids[1:-1]
     assert all(window.ids[0] == 101 and window.ids[-1] == 102 for window in windows)

@@ -56,7 +56,7 @@ def scripted(tmp_path: Path) -> Iterator[Callable[..., Place]]:
 
         def make(script: Script, **changes: Any) -> Place:
             upstream = stack.enter_context(served(script, lifespan="off"))
-            chosen = settings(tmp_path, upstream=upstream, **changes)
+            chosen = settings(tmp_path, **{"upstream": upstream, **changes})
             return Place(chosen, stack.enter_context(served(create_app(chosen))))
 
         yield make

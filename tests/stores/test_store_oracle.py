@@ -52,9 +52,7 @@ class SideBySide(RuleBasedStateMachine):
         self.made = 0
 
     def opened(self) -> LocalStore:
-        return LocalStore(
-            self.directory, space=SPACE, dims=DIMS, clock=self.clock, limits=LIMITS, tuning=self.tuning
-        )
+        return LocalStore(self.directory, space=SPACE, dims=DIMS, clock=self.clock, limits=LIMITS, tuning=self.tuning)
 
     def both(self, method: str, *args: Any, **options: Any) -> Any:
         expected, actual = (getattr(store, method)(*args, **options) for store in (self.oracle, self.local))
@@ -63,7 +61,8 @@ class SideBySide(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.put(SCOPE, "k0", [embedding(1, dims=DIMS)], Kind.FAQ, None, "short")
+        vectors = [embedding(1, dims=DIMS)]
+        self.put(scope=SCOPE, key="k0", vectors=vectors, kind=Kind.FAQ, seconds=None, answer="short")
 
     @rule(
         scope=scopes,
@@ -73,7 +72,7 @@ class SideBySide(RuleBasedStateMachine):
         seconds=st.none() | st.integers(0, 30),
         answer=st.sampled_from(["short", "long " * 100]),
     )
-    def put(self, scope, key, vectors, kind, seconds, answer) -> None:
+    def put(self, *, scope, key, vectors, kind, seconds, answer) -> None:
         self.made += 1
         made = entry(
             key,
@@ -179,9 +178,7 @@ def near(store: Store, scope, query: Embedding, k: int) -> list[tuple[Any, ...]]
     ]
 
 
-EFFORT = settings(
-    max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+EFFORT = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 for machine in (SideBySide, SideBySideIndexed, SideBySideFollowing):
     machine.TestCase.settings = EFFORT
 TestSideBySide = pytest.mark.slow(SideBySide.TestCase)

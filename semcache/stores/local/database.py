@@ -103,6 +103,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute(
             "PRAGMA synchronous = NORMAL"
         )  # with WAL enough for kill -9; a power cut costs the last puts
+        connection.execute("PRAGMA secure_delete = ON")  # a purged question leaves no trace in the file
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
         connection.create_function("casefolded", 1, _casefolded, deterministic=True)
     except BaseException:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +14,26 @@ from semcache.stores.local.index import Index
 from semcache.stores.local.projection import Projection, Rows
 from semcache.stores.similarity import unit
 
-PORTION = 256  # rows added to a graph between two looks at whether to stop
-MOST_MISSED = 512  # rows added to a snapshot's graph while a search waits: half a second
+PORTION = 512  # rows read and indexed at a time; also the most that a snapshot may lack: half a second in a graph
 SAMPLES = 64  # vectors of a snapshot that are compared
 
 
-def read_rows(connection: sqlite3.Connection, scope: bytes, space: Space, *, after: int = 0) -> Rows:
-    """The scope's exemplars with ids above `after`."""
-    rows = connection.execute(
-        "SELECT x.id, e.expires_at, x.vector FROM exemplars x JOIN entries e ON e.seq = x.entry "
-        "WHERE x.scope = ? AND x.space = ? AND x.id > ? ORDER BY x.id",
-        (scope, space.id, after),
-    )
-    return Rows.of(rows.fetchall(), space.dims)
+def read_rows(connection: sqlite3.Connection, scope: bytes, space: Space, *, after: int = 0) -> Iterator[Rows]:
+    """The scope's exemplars with ids above `after`, in portions.
+
+    Each is a statement of its own: a reader that takes its time must not keep the write-ahead log from being emptied.
+    """
+    while True:
+        rows = connection.execute(
+            "SELECT x.id, e.expires_at, x.vector FROM exemplars x JOIN entries e ON e.seq = x.entry "
+            "WHERE x.scope = ? AND x.space = ? AND x.id > ? ORDER BY x.id LIMIT ?",
+            (scope, space.id, after, PORTION),
+        ).fetchall()
+        if rows:
+            yield Rows.of(rows, space.dims)
+        if len(rows) < PORTION:
+            return
+        after = rows[-1][0]
 
 
 def last_change(connection: sqlite3.Connection) -> int:
@@ -37,22 +44,22 @@ def last_change(connection: sqlite3.Connection) -> int:
 
 def project(connection: sqlite3.Connection, scope: bytes, space: Space) -> Projection:
     """An exact projection, quick to make."""
-    seq = last_change(connection)  # first: what changes meanwhile is applied twice, which is harmless
-    return Projection.exact(space.dims, read_rows(connection, scope, space), seq=seq)
+    # The sequence number first: what changes meanwhile is applied twice, which is harmless.
+    projection = Projection.exact(space.dims, seq=last_change(connection))
+    for rows in read_rows(connection, scope, space):
+        projection.add(rows)
+    return projection
 
 
 def project_graph(
     connection: sqlite3.Connection, scope: bytes, space: Space, *, stopped: Callable[[], bool]
 ) -> Projection | None:
     """A graph projection, slow to make; None where it was told to stop."""
-    seq = last_change(connection)
-    rows = read_rows(connection, scope, space)
-    projection = Projection.empty_graph(space.dims, seq=seq)
-    for start in range(0, len(rows.ids), PORTION):
+    projection = Projection.graph(space.dims, seq=last_change(connection))
+    for rows in read_rows(connection, scope, space):
         if stopped():
             return None
-        part = slice(start, start + PORTION)
-        projection.add(Rows(rows.ids[part], rows.expires_at[part], rows.vectors[part]))
+        projection.add(rows)
     return projection
 
 
@@ -75,15 +82,16 @@ def project_snapshot(
     ).fetchall()
     held_ids = np.array([row[0] for row in held], np.int64)
     _, slots, places = np.intersect1d(ids, held_ids, assume_unique=True, return_indices=True)
-    newer = read_rows(connection, scope, space, after=last_id)
-    if len(slots) < len(held) or len(newer.ids) > MOST_MISSED:
+    newer = next(read_rows(connection, scope, space, after=last_id), None)
+    if len(slots) < len(held) or (newer is not None and len(newer.ids) == PORTION):
         raise IndexMismatch("it lacks exemplars of the database")
     expires_at = np.full(len(ids), -np.inf)
     expires_at[slots] = np.array([row[1] for row in held], np.float64)[places]
     projection = Projection(index, np.array(ids), expires_at, seq=seq)
     _compare(connection, projection, held_ids)
     projection.unsaved = len(ids) - len(slots)
-    projection.add(newer)
+    if newer is not None:
+        projection.add(newer)
     return projection
 
 
@@ -113,7 +121,8 @@ def follow(connection: sqlite3.Connection, projection: Projection, scope: bytes,
     if connection.execute("SELECT min(seq) FROM changes").fetchone()[0] > seen + 1:
         return None
     if any(added for _, added in changes):
-        projection.add(read_rows(connection, scope, space, after=projection.last_id))
+        for rows in read_rows(connection, scope, space, after=projection.last_id):
+            projection.add(rows)
     if removed := [exemplar for exemplar, added in changes if not added]:
         projection.remove(removed)
     projection.seq = max(projection.seq, latest)

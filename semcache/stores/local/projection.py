@@ -63,16 +63,12 @@ class Projection:
         self._lock = SharedLock()
 
     @classmethod
-    def exact(cls, dims: int, rows: Rows, *, seq: int) -> Projection:
-        projection = cls(faiss_index.exact_index(dims), rows.ids[:0], rows.expires_at[:0], seq=seq)
-        projection.add(rows)
-        return projection
+    def exact(cls, dims: int, *, seq: int) -> Projection:
+        return cls(faiss_index.exact_index(dims), np.empty(0, np.int64), np.empty(0, np.float64), seq=seq)
 
     @classmethod
-    def empty_graph(cls, dims: int, *, seq: int) -> Projection:
-        """Rows are added to it in portions, because a large graph takes its time."""
-        index = faiss_index.graph_index(dims)
-        return cls(index, np.empty(0, np.int64), np.empty(0, np.float64), seq=seq)
+    def graph(cls, dims: int, *, seq: int) -> Projection:
+        return cls(faiss_index.graph_index(dims), np.empty(0, np.int64), np.empty(0, np.float64), seq=seq)
 
     @property
     def ids(self) -> NDArray[np.int64]:
@@ -118,8 +114,8 @@ class Projection:
             fresh = len(rows.ids) - first
             if not fresh:
                 return
-            self.index.add(units(rows.vectors[first:]))
             self._reserve(self._count + fresh)
+            self.index.add(units(rows.vectors[first:]))
             self._ids[self._count : self._count + fresh] = rows.ids[first:]
             self._expires_at[self._count : self._count + fresh] = rows.expires_at[first:]
             self._count += fresh

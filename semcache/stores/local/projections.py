@@ -63,6 +63,15 @@ class Projections:
             self._ask_upkeep(scope)
         return projection.search(query, k=k, now=now)
 
+    @property
+    def memory_bytes(self) -> int:
+        with self._lock:
+            return sum(projection.memory_bytes for projection in self._loaded.values())
+
+    def has_graph(self, scope: Scope) -> bool:
+        projection = self._find(scope)
+        return projection is not None and projection.is_graph
+
     def close(self) -> None:
         """Stop the upkeep, and save what it had not saved. May be called twice."""
         self._upkeep.stop()
@@ -138,10 +147,8 @@ class Projections:
 
     def _ask_upkeep(self, scope: Scope) -> None:
         with self._lock:
-            new = scope not in self._due
             self._due.add(scope)
-        if new:
-            self._upkeep.ask()
+        self._upkeep.ask()
 
     def _keep_up(self) -> None:
         while self._due and not self._upkeep.is_stopped():
@@ -178,11 +185,11 @@ class Projections:
 
     def _save(self, scope: Scope, projection: Projection) -> None:
         path = snapshot_path(self._directory, scope)
-        unsaved, projection.unsaved = projection.unsaved, 0
+        projection.unsaved = 0
         try:
             write_snapshot(path, self._owner(scope), projection)
         except OSError as error:
-            projection.unsaved += unsaved
+            projection.unsaved = 1  # tried again at close, or after as many changes as before
             logger.warning("snapshot %s not written: %s", path.name, error.strerror)
 
     def _owner(self, scope: Scope) -> Owner:

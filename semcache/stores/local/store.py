@@ -72,6 +72,15 @@ class LocalStore:
         """How many index snapshots were found damaged, foreign or outdated since the store was opened."""
         return self._projections.snapshots_rejected
 
+    @property
+    def index_bytes(self) -> int:
+        """Memory that the loaded indexes take."""
+        return self._projections.memory_bytes
+
+    def has_graph(self, scope: Scope) -> bool:
+        """Whether searches of this scope go through a graph by now."""
+        return self._projections.has_graph(scope)
+
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:

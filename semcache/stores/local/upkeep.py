@@ -8,6 +8,8 @@ from threading import Event, Lock, Thread
 
 from semcache.errors import StoreError
 
+PAUSE_SECONDS = 2.0  # after a failure: what fails once is asked for again at once
+
 logger = logging.getLogger(__name__)
 
 
@@ -59,7 +61,9 @@ class Chore:
                 return
             try:
                 self._act()
+                continue
             except StoreError as error:
                 logger.warning("%s put off: %s", self._name, error)
             except Exception:  # a dead thread would never be noticed
                 logger.exception("%s failed", self._name)
+            self._stopped.wait(PAUSE_SECONDS)
