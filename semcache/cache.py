@@ -75,13 +75,19 @@ class Cache:
             self.store.record_hit(hit.entry.id)
         except StoreError as error:
             logger.warning("hit not counted: %s", type(error).__name__)
-        message = hit.entry.message
-        if hit.entry.kind is Kind.FAQ:
-            message = _spoken_by(request, message)
-        elif hit.kind is not HitKind.EXACT or self.policy.is_shared(request.caller.namespace):
-            message = message.without_thinking()
         logger.info("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
-        return Answer(message=message.with_id(new_message_id()), lookup=hit)
+        return Answer(message=self._replayed(request, hit), lookup=hit)
+
+    def just_stored(self, call: Call) -> Message | None:
+        """What an identical request has stored since this call was looked up, if anything."""
+        if not isinstance(call.lookup, Miss):
+            return None
+        try:
+            hit = self._search.exact(call.request, call.lookup.scope, call.lookup.key)
+        except StoreError as error:
+            logger.warning("last look failed open: %s", type(error).__name__)
+            return None
+        return None if hit is None else self._replayed(call.request, hit)
 
     def remember(self, request: Request, message: Message) -> Entry | None:
         """Store a message as the answer to a request; None where the decision forbids it."""
@@ -103,6 +109,14 @@ class Cache:
             return Bypass(permission.reason, would_be=waiting)
         found = self._search.find(request, identity, permission)
         return Bypass("shadow", would_be=found) if request.directives.mode is Mode.SHADOW else found
+
+    def _replayed(self, request: Request, hit: Hit) -> Message:
+        message = hit.entry.message
+        if hit.entry.kind is Kind.FAQ:
+            message = _spoken_by(request, message)
+        elif hit.kind is not HitKind.EXACT or self.policy.is_shared(request.caller.namespace):
+            message = message.without_thinking()
+        return message.with_id(new_message_id())
 
     def _tightened(self, request: Request) -> Request:
         mode = self.policy.mode_in(request.caller.namespace).tightened_by(request.directives.mode)

@@ -78,6 +78,11 @@ class Parts:
         caller = self.assembly.tenants.local(credential, namespace=namespace)
         return Request(body=fields, caller=caller, directives=directives, headers=headers)
 
+    def flights(self) -> Flights:
+        """The calls in flight of one event loop."""
+        recall = self.assembly.cache.just_stored
+        return Flights(self.upstream, coalesce=self.settings.coalesce, recall=recall)
+
     def close(self) -> None:
         self.assembly.close()
 
@@ -156,7 +161,7 @@ class SemanticCache(_Curating):
     def __init__(self, settings: Settings | None = None, **options: Any) -> None:
         self.parts = Parts(settings, **options)
         self.portal = Portal()
-        self.flights = Flights(self.parts.upstream, coalesce=self.parts.settings.coalesce)
+        self.flights = self.parts.flights()
         self.advance = on_threads(self.parts.assembly.executor)
 
     def ask(self, question: str | Sequence[Json], **options: Any) -> Answer:
@@ -189,7 +194,7 @@ class AsyncSemanticCache(_Curating):
 
     def __init__(self, settings: Settings | None = None, **options: Any) -> None:
         self.parts = Parts(settings, **options)
-        self.flights = Flights(self.parts.upstream, coalesce=self.parts.settings.coalesce)
+        self.flights = self.parts.flights()
         self.advance = on_threads(self.parts.assembly.executor)
 
     async def ask(self, question: str | Sequence[Json], **options: Any) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -16,6 +16,8 @@ from semcache.upstream.upstream import Upstream, UpstreamRequest, UpstreamRespon
 
 # What an identical request would be told again; anything else is worth a follower's own attempt.
 _TRANSIENT_STATUSES = frozenset({408, 409, 429})
+
+Recall = Callable[[Call], Message | None]
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Head:
 class Flight:
     """One upstream call and what has arrived of it. It goes on while anybody listens."""
 
-    def __init__(self, upstream: Upstream, call: Call) -> None:
+    def __init__(self, upstream: Upstream, call: Call, *, recall: Recall | None = None) -> None:
         self.head: Head | None = None
         self.outcome: Message | UpstreamError | None = None
         self.buffer: list[bytes] = []
@@ -38,6 +40,7 @@ class Flight:
         self.listeners = 0
         self.is_claimed = False
         self._upstream = upstream
+        self._recall = recall
         self._pulse = asyncio.Event()
         self._task = asyncio.create_task(self._fly(call))
 
@@ -52,6 +55,8 @@ class Flight:
     async def _fly(self, call: Call) -> None:
         response = None
         try:
+            if await self._is_recalled(call):
+                return
             response = await self._upstream.open(_wire_request(call))
             self._land(await self._read(response))
         except UpstreamError as error:
@@ -61,6 +66,21 @@ class Flight:
                 await response.aclose()
             if self.outcome is None:
                 self._land(UpstreamTorn("the call was abandoned"))
+
+    async def _is_recalled(self, call: Call) -> bool:
+        """Whether an identical flight landed between this call's lookup and its boarding.
+
+        Whoever boards from now on joins this flight, so this last look leaves no gap for a second call.
+        """
+        if self._recall is None or call.flight_key is None:
+            return False
+        message = await asyncio.to_thread(self._recall, call)
+        if message is None:
+            return False
+        self.head = Head(200, message.headers, is_stream=False)
+        self.is_claimed = True  # it has been paid for
+        self._land(message)
+        return True
 
     async def _read(self, response: UpstreamResponse) -> Message:
         if not 200 <= response.status < 300:
@@ -98,11 +118,12 @@ class Flight:
 
 
 class Flights:
-    """The calls in flight of one event loop."""
+    """The calls in flight of one event loop. `recall` says what an identical call has just stored."""
 
-    def __init__(self, upstream: Upstream, *, coalesce: bool = True) -> None:
+    def __init__(self, upstream: Upstream, *, coalesce: bool = True, recall: Recall | None = None) -> None:
         self._upstream = upstream
         self._coalesce = coalesce
+        self._recall = recall if coalesce else None
         self._flights: dict[str, Flight] = {}
 
     @property
@@ -131,7 +152,7 @@ class Flights:
         flight = self._flights.get(key) if key is not None else None
         if flight is not None and not isinstance(flight.outcome, UpstreamError):
             return flight, True
-        flight = Flight(self._upstream, call)
+        flight = Flight(self._upstream, call, recall=self._recall)
         if key is not None:
             self._flights[key] = flight
         return flight, False

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from semcache.errors import UpstreamTorn
 from semcache.request import Headers, Json, encode_json
@@ -90,7 +91,7 @@ class Message:
     def stop_reason(self) -> str | None:
         return self.body.get("stop_reason")
 
-    @property
+    @cached_property
     def usage(self) -> Usage:
         usage = self.body.get("usage")
         return Usage.of(usage) if isinstance(usage, dict) else Usage()

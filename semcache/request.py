@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import cached_property
 from typing import Any, NoReturn
 
 from semcache.errors import InvalidRequest
@@ -87,7 +88,7 @@ class Request:
         limit = self.body.get("max_tokens")
         return limit if isinstance(limit, int) and not isinstance(limit, bool) else None
 
-    @property
+    @cached_property
     def messages(self) -> list[Json]:
         """The turns; an empty list where the body does not hold a list of objects."""
         messages = self.body.get("messages")

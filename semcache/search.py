@@ -49,7 +49,7 @@ class Search:
         """The best answer that may be served, or why there is none."""
         own = Scope(request.caller.namespace, identity.scope_digest)
         faq = self._faq_scopes(request) if permission.faq and identity.question is not None else []
-        exact = self._exact_faq(request, identity.question or "", faq) or self._exact(request, own, identity.key)
+        exact = self._exact_faq(request, identity.question or "", faq) or self.exact(request, own, identity.key)
         if exact is not None and not self._may_be_superseded(exact, faq):
             return exact
         trail = _Trail(identity.question or "")
@@ -64,6 +64,13 @@ class Search:
         reason = permission.reason if isinstance(permission, ExactOnly) else trail.reason
         return Miss(own, identity.key, reason, identity.question, trail.embedding, tuple(trail.considered))
 
+    def exact(self, request: Request, scope: Scope, key: str) -> Hit | None:
+        """The stored answer to the very same request."""
+        entry = self._store.get_exact(scope, key)
+        if entry is None or fits(entry, request, now=self._clock()) is not None:
+            return None
+        return Hit(HitKind.EXACT, entry, similarity=1.0, confidence=1.0)
+
     def embed(self, text: str) -> Embedding | None:
         """The text's embedding; None, and a warning, where the model fails: exact answers still work."""
         try:
@@ -71,12 +78,6 @@ class Search:
         except EmbedderError as error:
             logger.warning("embedding failed open: %s", type(error).__name__)
             return None
-
-    def _exact(self, request: Request, scope: Scope, key: str) -> Hit | None:
-        entry = self._store.get_exact(scope, key)
-        if entry is None or fits(entry, request, now=self._clock()) is not None:
-            return None
-        return Hit(HitKind.EXACT, entry, similarity=1.0, confidence=1.0)
 
     def _exact_faq(self, request: Request, question: str, scopes: list[Scope]) -> Hit | None:
         for scope in scopes:
