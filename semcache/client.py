@@ -36,13 +36,20 @@ class Parts:
         self,
         settings: Settings | None = None,
         *,
-        upstream: Upstream | None = None,
+        upstream: Upstream | str | None = None,
         clock: Callable[[], float] = time.time,
         **overrides: Any,
     ) -> None:
+        """Options override settings; `upstream` is a setting too, or the thing itself."""
+        if isinstance(upstream, str):
+            overrides["upstream"] = upstream
         self.settings = (settings or load_settings()).with_arguments(**overrides)
         self.assembly: Assembly = assemble(self.settings, clock=clock)
-        self.upstream: Upstream = upstream or open_upstream(self.settings, self.assembly.prices, clock=clock)
+        self.upstream: Upstream = (
+            open_upstream(self.settings, self.assembly.prices, clock=clock)
+            if upstream is None or isinstance(upstream, str)
+            else upstream
+        )
 
     def request(  # noqa: PLR0913 - the fields of Claude's API and of our directives
         self,
