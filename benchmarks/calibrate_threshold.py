@@ -8,18 +8,20 @@ always holds something close.
 
 The sets, and what is wrong in them:
   banking77    another intent; 79 confusable intent pairs are unjudged (`--strict` judges them too)
-  clinc150     another intent, and the same intent where its answers differ (`slot`, `live_or_account`,
-               `action`, `random`) unless the content words are the same, which is unjudged
+  clinc150     another intent; and for `slot` intents another value (words rare within the intent on both
+               sides). The same intent of another kind than `static` is else unjudged: within one caller's
+               scope "play the next song" has one answer, but the data does not say which
   qqp          Quora pairs among all other questions as distractors: what was labelled "not a duplicate";
-               neighbours that nobody labelled are unjudged. 5-10 % of these labels are wrong, so its rate is
-               shown as measured and, for the choice, less the share of wrong labels (`QUORA_NOISE`)
+               neighbours that nobody labelled are unjudged
   disfl_qa     a corrected question answered by another question's answer
   dstc9        the same question about another hotel or restaurant: every hit is wrong
 
-How they are weighed. A hit's worth is traffic's, not the data set's size: the false-hit rate is the mean of the
-four sets' rates, weighted WEIGHTS (support and assistant questions are what a cache is for; Quora's pairs were
-picked because they look alike). Sets with fewer than 50 hits at a threshold do not vote there. dstc9 has no
-right answers, hence no rate: its false hits per request are printed, and must stay below the stated rate too.
+How they are weighed. The false-hit rate is the mean of the first four sets' rates, weighted WEIGHTS: support
+and assistant questions are what a cache is for; Quora's pairs were picked because they look alike, and
+Disfl-QA's because they mislead. Of Quora's rate the share of wrong labels is taken off first: its rate at
+cosine >= 0.97 with all guards passed (published estimates: 5-10 %). A set with fewer than 50 hits at a
+threshold does not vote there. dstc9 has no right answers, hence no rate per hit: its false hits per request
+must stay below the stated rate. The rates as measured, with and without guards, are printed beside the choice.
 
 The confidence is a logistic fit of right against similarity over all judged neighbours, with the same weights.
 """
@@ -31,6 +33,7 @@ import os
 for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
+# ruff: noqa: E402 - threads are pinned before anything that starts them is imported
 import argparse
 import gzip
 import hashlib
@@ -39,6 +42,7 @@ import random
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,8 +59,9 @@ from semcache.embedders.embedder import Embedder
 from semcache.embedders.opening import open_embedder
 
 RATES = (0.005, 0.01, 0.02, 0.05)
-WEIGHTS = {"banking77": 0.35, "clinc150": 0.35, "qqp": 0.15, "disfl_qa": 0.15}
-QUORA_NOISE = 0.05
+WEIGHTS = {"banking77": 0.4, "clinc150": 0.4, "qqp": 0.15, "disfl_qa": 0.05}
+NOISE_FROM = 0.97  # Quora pairs this close that pass every guard and are labelled different: wrong labels
+RARE_SHARE = 0.03  # a word in fewer of an intent's texts is a value, not a way of asking
 NEAREST = 16
 LOWEST = 0.60  # similarities below this are never served, and not fitted
 FEWEST_HITS = 50
@@ -133,7 +138,8 @@ def _trials(data: Path, *, quick: bool, strict: bool, seed: int) -> Iterator[Tri
     listed = json.loads((data / "banking77/derived/confusable_intent_pairs.json").read_text("utf-8"))
     confusable = frozenset() if strict else frozenset(frozenset(pair["intents"]) for pair in listed["pairs"])
     yield Trial("banking77", *_halves(rows("banking77/derived/stream.jsonl.gz")), _same_intent(confusable))
-    yield Trial("clinc150", *_halves(rows("clinc150/stream_dev.jsonl.gz")), _same_static_answer)
+    assistant = rows("clinc150/stream_dev.jsonl.gz")
+    yield Trial("clinc150", *_halves(assistant), _same_answer(assistant))
     yield _quora(rows("qqp_gptcache/derived/pairs_dev.jsonl.gz"))
     spoken = rows("disfl_qa/stream_dev.jsonl.gz")
     originals = [row for row in spoken if row["kind"] == "original"]
@@ -141,7 +147,7 @@ def _trials(data: Path, *, quick: bool, strict: bool, seed: int) -> Iterator[Tri
     swaps = rows("dstc9_faq/entity_swap_pairs_dev.jsonl.gz")
     stored = [{"text": pair["a"], "answer": pair["answer_a"]} for pair in swaps]
     asked = [{"text": pair["b"], "answer": pair["answer_b"]} for pair in swaps]
-    yield Trial("dstc9", stored, asked, lambda a, b: True if a["answer"] == b["answer"] else False)
+    yield Trial("dstc9", stored, asked, lambda a, b: bool(a["answer"] == b["answer"]))
 
 
 def _halves(rows: list[Row]) -> tuple[list[Row], list[Row]]:
@@ -161,13 +167,29 @@ def _same_intent(confusable: frozenset[frozenset[str]]) -> Callable[[Row, Row], 
     return judged
 
 
-def _same_static_answer(asked: Row, stored: Row) -> Judged:
-    if asked["class_id"] != stored["class_id"] or asked["answer_kind"] == "oos":
-        return False
-    if asked["answer_kind"] == "static":
-        return True
-    same_words = set(Profile.of(asked["text"]).grammar.content) == set(Profile.of(stored["text"]).grammar.content)
-    return None if same_words else False
+def _same_answer(rows: list[Row]) -> Callable[[Row, Row], Judged]:
+    counts: dict[str, Counter[str]] = {}
+    sizes = Counter(row["class_id"] for row in rows)
+    for row in rows:
+        counts.setdefault(row["class_id"], Counter()).update(_content(row))
+
+    def values(row: Row, other: Row) -> set[str]:
+        most = RARE_SHARE * sizes[row["class_id"]]
+        return {word for word in _content(row) - _content(other) if counts[row["class_id"]][word] <= most}
+
+    def judged(asked: Row, stored: Row) -> Judged:
+        if asked["class_id"] != stored["class_id"] or asked["answer_kind"] == "oos":
+            return False
+        if asked["answer_kind"] == "static":
+            return True
+        replaced = values(asked, stored) and values(stored, asked)
+        return False if asked["answer_kind"] == "slot" and replaced else None
+
+    return judged
+
+
+def _content(row: Row) -> set[str]:
+    return set(Profile.of(row["text"]).grammar.content)
 
 
 def _quora(pairs: list[Row]) -> Trial:
@@ -263,10 +285,11 @@ def _rate(outcomes: list[Outcome], threshold: float) -> float | None:
 
 def _weighted_rate(outcomes: dict[str, list[Outcome]], threshold: float) -> float:
     total = weight = 0.0
+    noise = _rate(outcomes["qqp"], NOISE_FROM) or 0.0
     for name, share in WEIGHTS.items():
         rate = _rate(outcomes[name], threshold)
         if rate is not None:
-            total += share * max(rate - (QUORA_NOISE if name == "qqp" else 0.0), 0.0)
+            total += share * max(rate - (noise if name == "qqp" else 0.0), 0.0)
             weight += share
     return total / weight if weight else 0.0
 

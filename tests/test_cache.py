@@ -300,9 +300,7 @@ def test_a_faq_is_found_by_its_variants_and_by_similar_words(cache: Cache, claud
     assert isinstance(ask(cache, claude, request("How do I reset my password please?")).lookup, Hit)
 
 
-def test_a_faq_wins_over_a_learned_answer_even_when_imported_later(
-    cache: Cache, claude: Claude, clock: Clock
-) -> None:
+def test_a_faq_wins_over_a_learned_answer_even_when_imported_later(cache: Cache, claude: Claude, clock: Clock) -> None:
     ask(cache, claude, request("How do I reset my password please?"))
     clock.advance(10)
     import_faq(cache, [row("How do I reset my password?")], into=Narrowing())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from semcache.decision.profile import Profile
+from semcache.decision.words import stem
 
 LONG_TEXT_WORDS = 120  # beyond this a text may span windows, and small differences drown in a vector
 
@@ -75,7 +76,7 @@ def _code(asked: Profile, stored: Profile) -> Disagreement | None:
 
 
 def _negation(asked: Profile, stored: Profile) -> Disagreement | None:
-    """A word denied in one text and plain in the other, which denies nothing.
+    """A word denied in one text and plain in the other, which denies nothing; or one "without" too many.
 
     "My card isn't working" and "my card is broken" agree, so the mere count of negations decides nothing.
     """
@@ -141,8 +142,8 @@ def _quantifier(asked: Profile, stored: Profile) -> Disagreement | None:
 
 def _names(asked: Profile, stored: Profile) -> Disagreement | None:
     """Names that the other text does not know, on both sides."""
-    mine = [name for name in asked.words.names if not _says(stored, name)]
-    yours = [name for name in stored.words.names if not _says(asked, name)]
+    mine = [name for name in asked.names if not _says(stored, name)]
+    yours = [name for name in stored.names if not _says(asked, name)]
     if mine and yours:
         return _told(" ".join(name) for name in mine), _told(" ".join(name) for name in yours)
     return None
@@ -202,11 +203,13 @@ def _denied(here: Profile, there: Profile) -> Disagreement | None:
     if there.grammar.negations or not here.grammar.negations:
         return None
     plain = here.grammar.negated.intersection(there.words.stems)
-    return (f"not {_told(plain)}", _told(plain)) if plain else None
+    if plain:
+        return f"not {_told(plain)}", _told(plain)
+    return ("without", "") if "without" in here.words.folded else None
 
 
 def _says(other: Profile, name: tuple[str, ...]) -> bool:
-    return f" {' '.join(name)} " in other.words.joined or all(word in other.words.folded for word in name)
+    return all(stem(word) in other.words.stems for word in name)
 
 
 def _turned(disagreement: Disagreement | None) -> Disagreement | None:

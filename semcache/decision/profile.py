@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from semcache.decision.grammar import Grammar, grammar_of
 from semcache.decision.lexicon import lexicon
+from semcache.decision.names import Name, names_of
 from semcache.decision.slots import Slots, slots_of
 from semcache.decision.words import Words, normal, words_of
 
@@ -19,6 +20,7 @@ class Profile:
     """One text as the guards see it."""
 
     words: Words
+    names: frozenset[Name]
     slots: Slots
     grammar: Grammar
     marks: dict[str, frozenset[str]]  # by category: formats, languages, dates, units, quantifiers, opposites
@@ -43,6 +45,7 @@ def _read(text: str) -> Profile:
         marks.setdefault(category, set()).add(what)
     return Profile(
         words=words,
+        names=names_of(plain, words_known.stop),
         slots=slots_of(plain, words, words_known),
         grammar=grammar_of(words, words_known),
         marks={category: frozenset(found) for category, found in marks.items()},

@@ -125,13 +125,18 @@ async def _on_error(request: Request, error: Exception) -> Response:
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     """The first thing that is wrong, with the field it is wrong in; never what was sent."""
-    where, what = "", "invalid"
-    if isinstance(error, RequestValidationError):
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("query", "path")).removeprefix("body.")
-        what = str(first["msg"]).removeprefix("Value error, ")
-    problem = InvalidRequest(f"{where or 'body'}: {what}")
+    problem = InvalidRequest(_problem(error.errors()[0]) if isinstance(error, RequestValidationError) else "invalid")
     return _response(*error_response(problem, upstream=Service.of(request.scope).upstream_name))
+
+
+def _problem(first: Any) -> str:
+    match first["type"]:
+        case "json_invalid":
+            return f"body: not valid JSON at byte {first['loc'][-1]}"
+        case "model_attributes_type":
+            return "body: expected a JSON object, sent with content-type: application/json"
+    where = ".".join(str(part) for part in first["loc"] if part not in ("query", "path")).removeprefix("body.")
+    return f"{where or 'body'}: {str(first['msg']).removeprefix('Value error, ')}"
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

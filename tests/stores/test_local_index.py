@@ -132,6 +132,16 @@ def test_a_snapshot_catches_up_with_what_happened_after_it(large, open_local) ->
     assert gone.exemplar.text not in texts
 
 
+def test_a_snapshot_that_lacks_too_much_is_built_anew(large, open_local, monkeypatch) -> None:
+    store, _ = large
+    store.close()
+    fill(open_local(), random_embeddings(60, seed=3), name="more")
+    monkeypatch.setattr("semcache.stores.local.loading.PORTION", 50)
+    again = open_local(tuning=GRAPH)
+    assert len(again.nearest(SCOPE, EAST, k=1000)) == 660
+    assert again.snapshots_rejected == 1
+
+
 def damaged(how: str, content: bytes) -> bytes:
     match how:
         case "cut":

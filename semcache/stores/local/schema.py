@@ -27,7 +27,8 @@ _TABLES = (
     ) STRICT""",
     "CREATE UNIQUE INDEX entries_by_key ON entries (scope, key)",
     "CREATE INDEX entries_by_age ON entries (created_at, seq)",
-    "CREATE INDEX entries_by_namespace ON entries (namespace, kind, created_at, seq)",
+    "CREATE INDEX entries_by_namespace ON entries (namespace, created_at, seq)",
+    "CREATE INDEX entries_by_kind ON entries (namespace, kind, created_at, seq)",
     "CREATE INDEX entries_by_expiry ON entries (expires_at)",
     "CREATE INDEX entries_by_worth ON entries (worth, seq) WHERE kind = 'learned'",
     """CREATE TABLE bodies (

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 class Tuning:
     """The defaults are for production; tests lower them to reach every path."""
 
-    # A scope this small is read from SQLite whole at each search: 0.2 ms at 32 exemplars, and no memory at all
-    # for the very many scopes that are the history of one conversation.
+    # A scope this small is read from SQLite whole at each search: 0.3 ms at 32 exemplars when none is remembered,
+    # and no index memory at all for the very many scopes that are the history of one conversation.
     direct_exemplars: int = 32
-    # Exact search of 384 dims: 0.03 ms at 1,000, 0.2 ms at 10,000, 0.7 ms at 20,000 where it leaves the CPU's
-    # cache, 4 ms at 100,000. The graph: 0.15-0.25 ms at all of these, but 1 ms for each insertion.
+    # Exact search of 384 dims: 0.04 ms at 1,000, 0.29 ms at 10,000, 0.65 ms at 16,384, 0.93 ms at 20,000 where it
+    # leaves the CPU's cache, 5.2 ms at 100,000. The graph: 0.18 to 0.27 ms at all of these from 10,000 up, at
+    # 0.15 ms an insertion instead of 0.01.
     graph_exemplars: int = 16_384
-    # Dead rows cost a graph search more and more; a rebuild costs about 0.4 ms a row, in the background.
+    # Dead rows make a graph search longer and emptier; a rebuild costs 0.13 ms a row, in the background.
     dead_share: float = 0.3
     # Index memory of all loaded scopes; the least recently searched are let go first.
     memory_bytes: int = 512 * 1024 * 1024
