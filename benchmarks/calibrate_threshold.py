@@ -9,8 +9,8 @@ always holds something close.
 The sets, and what is wrong in them:
   banking77    another intent; 79 confusable intent pairs are unjudged (`--strict` judges them too)
   clinc150     another intent; and for `slot` intents another value (words rare within the intent on both
-               sides). The same intent of another kind than `static` is else unjudged: within one caller's
-               scope "play the next song" has one answer, but the data does not say which
+               sides). The same intent of the kinds `live_or_account`, `action` and `random` is unjudged:
+               within one caller's scope "play the next song" may have one answer, but the data does not say
   qqp          Quora pairs among all other questions as distractors: what was labelled "not a duplicate";
                neighbours that nobody labelled are unjudged
   disfl_qa     a corrected question answered by another question's answer
@@ -183,7 +183,7 @@ def _same_answer(rows: list[Row]) -> Callable[[Row, Row], Judged]:
         if asked["answer_kind"] == "static":
             return True
         replaced = values(asked, stored) and values(stored, asked)
-        return False if asked["answer_kind"] == "slot" and replaced else None
+        return not replaced if asked["answer_kind"] == "slot" else None
 
     return judged
 

@@ -21,7 +21,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 def shown(value: object) -> str:
     """A default as the settings table shows it."""
     if value in (None, (), {}):
-        return "–"
+        return "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value.is_integer():
@@ -85,7 +85,8 @@ def test_every_dependency_has_its_reason() -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    requirements = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    extras = project["optional-dependencies"].values()
+    requirements = [*project["dependencies"], *(each for extra in extras for each in extra)]
     names = {re.split(r"[<>=!;\[ ]", each)[0] for each in requirements}
     guide = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     assert not [name for name in sorted(names) if name not in guide]

@@ -95,7 +95,8 @@ class PriceBook:
             return None
         is_long = model.long_prompt is not None and usage.prompt_tokens > model.long_prompt.above_tokens
         served = Terms(batch=usage.is_batch, fast=usage.is_fast, us_inference=usage.is_us)
-        rates = self._rates_for(model, _Occasion(model.id, on, is_long, **{**served, **terms}))
+        served.update(terms)
+        rates = self._rates_for(model, _Occasion(model.id, on, is_long, **served))
         if rates is None:
             return None
         return (

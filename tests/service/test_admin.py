@@ -84,7 +84,7 @@ def test_entries_are_listed_page_by_page_and_by_condition(world: World) -> None:
 def test_an_entry_is_shown_with_its_message_and_questions(world: World) -> None:
     entry_id = world.ask(RESET).headers["x-semcache-entry"]
     shown = call(world, "GET", f"/entries/{entry_id}")
-    assert shown["answer"] == ANSWERS[RESET] == shown["message"]["content"][0]["text"]
+    assert shown["answer"] == ANSWERS[RESET] == shown["message"]["content"][-1]["text"]
     assert [(each["text"], each["label"]) for each in shown["exemplars"]] == [(RESET, "positive")]
 
 

@@ -118,7 +118,7 @@ def follow(connection: sqlite3.Connection, projection: Projection, scope: bytes,
     changes = connection.execute(
         "SELECT exemplar, added FROM changes WHERE scope = ? AND seq > ? AND seq <= ?", (scope, seen, latest)
     ).fetchall()
-    if False:
+    if connection.execute("SELECT min(seq) FROM changes").fetchone()[0] > seen + 1:
         return None
     if any(added for _, added in changes):
         for rows in read_rows(connection, scope, space, after=projection.last_id):
