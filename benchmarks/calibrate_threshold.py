@@ -8,8 +8,8 @@ always holds something close.
 
 The sets, and what is wrong in them:
   banking77    another intent; 79 confusable intent pairs are unjudged (`--strict` judges them too)
-  clinc150     another intent; and for `slot` intents another value (words rare within the intent on both
-               sides). The same intent of the kinds `live_or_account`, `action` and `random` is unjudged:
+  clinc150     another intent; and for `slot` intents another value (words rare within the intent, and
+               known to few intents, on both sides). The same intent of the kinds `live_or_account`, `action` and `random` is unjudged:
                within one caller's scope "play the next song" may have one answer, but the data does not say
   qqp          Quora pairs among all other questions as distractors: what was labelled "not a duplicate";
                neighbours that nobody labelled are unjudged
@@ -61,7 +61,8 @@ from semcache.embedders.opening import open_embedder
 RATES = (0.005, 0.01, 0.02, 0.05)
 WEIGHTS = {"banking77": 0.4, "clinc150": 0.4, "qqp": 0.15, "disfl_qa": 0.05}
 NOISE_FROM = 0.97  # Quora pairs this close that pass every guard and are labelled different: wrong labels
-RARE_SHARE = 0.03  # a word in fewer of an intent's texts is a value, not a way of asking
+RARE_SHARE = 0.03  # a word in more of an intent's texts is a way of asking, not a value
+FEW_INTENTS = 12  # and so is a word that more intents use
 NEAREST = 16
 LOWEST = 0.60  # similarities below this are never served, and not fitted
 FEWEST_HITS = 50
@@ -170,12 +171,16 @@ def _same_intent(confusable: frozenset[frozenset[str]]) -> Callable[[Row, Row], 
 def _same_answer(rows: list[Row]) -> Callable[[Row, Row], Judged]:
     counts: dict[str, Counter[str]] = {}
     sizes = Counter(row["class_id"] for row in rows)
+    used_by: dict[str, set[str]] = {}
     for row in rows:
         counts.setdefault(row["class_id"], Counter()).update(_content(row))
+        for word in _content(row):
+            used_by.setdefault(word, set()).add(row["class_id"])
 
     def values(row: Row, other: Row) -> set[str]:
         most = RARE_SHARE * sizes[row["class_id"]]
-        return {word for word in _content(row) - _content(other) if counts[row["class_id"]][word] <= most}
+        rare = (word for word in _content(row) - _content(other) if counts[row["class_id"]][word] <= most)
+        return {word for word in rare if len(used_by[word]) <= FEW_INTENTS}
 
     def judged(asked: Row, stored: Row) -> Judged:
         if asked["class_id"] != stored["class_id"] or asked["answer_kind"] == "oos":

@@ -126,8 +126,9 @@ def _import_batch(
 def _is_same(cache: Cache, existing: Entry, row: FaqRow, tags: tuple[str, ...]) -> bool:
     if existing.message.text != row.answer or existing.tags != _tags(row, tags):
         return False
-    wordings = {each.text for each in cache.store.exemplars(existing.id) if each.origin is Origin.IMPORT}
-    return wordings == {row.question, *row.variants}
+    imported = [each for each in cache.store.exemplars(existing.id) if each.origin is Origin.IMPORT]
+    has_vectors = all(each.embedding.vector.any() for each in imported)  # zero: of another embedding model
+    return has_vectors and {each.text for each in imported} == {row.question, *row.variants}
 
 
 def _tags(row: FaqRow, tags: tuple[str, ...]) -> tuple[str, ...]:

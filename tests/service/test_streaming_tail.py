@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ def tail_of(*chunks: bytes) -> Tail:
 @given(st.lists(st.integers(0, len(WHOLE)), max_size=20), st.integers(0, len(WHOLE)))
 def test_only_a_whole_stream_counts_as_closed(cuts: list[int], end: int) -> None:
     places = [0, *sorted(cut for cut in cuts if cut < end), end]
-    tail = tail_of(*(WHOLE[start:stop] for start, stop in zip(places, places[1:], strict=False)))
+    tail = tail_of(*(WHOLE[start:stop] for start, stop in pairwise(places)))
     assert tail.is_closed == (end == len(WHOLE))
     assert tail.is_at_boundary == (end == 0 or WHOLE[:end].endswith(b"\n\n"))
 

@@ -17,6 +17,7 @@ from store_samples import DIMS, SCOPE, SPACE, embedding, entry, exemplar, found,
 
 from semcache.errors import StoreError, StoreTooNew, StoreUnavailable
 from semcache.stores.limits import Limits
+from semcache.stores.local.hits import HitCounter
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.store import LedgerSum, Selection
@@ -28,6 +29,7 @@ import sys, time
 sys.path[:0] = {FOLDERS!r}
 from pathlib import Path
 from store_samples import *
+from semcache.stores.local.hits import HitCounter
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.limits import Limits
@@ -235,6 +237,16 @@ def test_hits_wait_while_the_database_is_locked(open_local, tmp_path: Path, monk
     other.close()
     store.flush()
     assert store.get(made.id).hits == 2
+
+
+def test_hits_that_could_not_be_written_join_those_counted_meanwhile() -> None:
+    counter = HitCounter()
+    counter.count("e", at=1.0)
+    taken = counter.take()
+    counter.count("e", at=2.0)
+    counter.put_back(taken)
+    assert counter.pending == 2
+    assert counter.take() == {"e": (2, 2.0)}
 
 
 def test_hits_are_written_without_being_asked(open_local) -> None:

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import Clock
-from store_samples import OTHER_SCOPE, SCOPE, embedding, entry, exemplar, found, put, random_embeddings
+from store_samples import DIMS, OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, found, put, random_embeddings
 
 from semcache.entry import Embedding, Scope
+from semcache.errors import IndexMismatch
 from semcache.stores.local.loading import last_change
 from semcache.stores.local.schema import LOG_LENGTH
+from semcache.stores.local.snapshots import Owner, read_snapshot
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
@@ -88,9 +90,14 @@ def test_a_graph_with_mostly_expired_neighbours_still_finds_the_live_ones(open_l
     fill(store, near_east, name="old", expires_at=clock.now + 5)
     fill(store, [embedding(0, 1, number / 1000) for number in range(20)], name="far")
     graph_of(store, tmp_path)
+    store.close()
+    from_snapshot = open_local(tuning=GRAPH)
+    assert found(from_snapshot, EAST, k=1) == ["old0"]
     clock.advance(5)
-    assert len(found(store, EAST)) == 16
-    assert all(text.startswith("far") for text in found(store, EAST))
+    for each in (from_snapshot, open_local(tuning=GRAPH)):  # loaded before they expired, and after
+        assert len(found(each, EAST)) == 16
+        assert all(text.startswith("far") for text in found(each, EAST))
+        assert each.snapshots_rejected == 0
 
 
 def test_an_index_is_rebuilt_without_its_tombstones(open_local) -> None:
@@ -170,6 +177,17 @@ def test_a_damaged_snapshot_is_rebuilt_and_reported(large, open_local, caplog, h
     assert again.snapshots_rejected == 1
     assert path.name in caplog.text
     assert waited_for(lambda: again.has_graph(SCOPE))
+
+
+def test_every_flipped_bit_of_a_snapshot_is_noticed(large) -> None:
+    store, path = large
+    store.close()
+    content, random = path.read_bytes(), np.random.default_rng(3)
+    for position in random.integers(0, len(content), 60):
+        flipped = bytes([content[position] ^ (1 << int(random.integers(8)))])
+        path.write_bytes(content[:position] + flipped + content[position + 1 :])
+        with pytest.raises(IndexMismatch):
+            read_snapshot(path, Owner.of(SCOPE, space=SPACE, dims=DIMS))
 
 
 def test_a_snapshot_of_another_model_is_not_used(large, open_local) -> None:
