@@ -8,9 +8,10 @@ always holds something close.
 
 The sets, and what is wrong in them:
   banking77    another intent; 79 confusable intent pairs are unjudged (`--strict` judges them too)
-  clinc150     another intent; and for `slot` intents another value (words rare within the intent, and
-               known to few intents, on both sides). The same intent of the kinds `live_or_account`, `action` and `random` is unjudged:
-               within one caller's scope "play the next song" may have one answer, but the data does not say
+  clinc150     another intent; and for `slot` intents another value (words rare within the intent, and known
+               to few intents, on both sides). The same intent of the kinds `live_or_account`, `action` and
+               `random` is unjudged: within one caller's scope "play the next song" may have one answer, but
+               the data does not say
   qqp          Quora pairs among all other questions as distractors: what was labelled "not a duplicate";
                neighbours that nobody labelled are unjudged
   disfl_qa     a corrected question answered by another question's answer
@@ -19,7 +20,7 @@ The sets, and what is wrong in them:
 How they are weighed. The false-hit rate is the mean of the first four sets' rates, weighted WEIGHTS: support
 and assistant questions are what a cache is for; Quora's pairs were picked because they look alike, and
 Disfl-QA's because they mislead. Of Quora's rate the share of wrong labels is taken off first: its rate at
-cosine >= 0.97 with all guards passed (published estimates: 5-10 %). A set with fewer than 50 hits at a
+cosine >= 0.97 with all guards passed (published estimates: 5-10 %). A set with fewer than 200 judged hits at a
 threshold does not vote there. dstc9 has no right answers, hence no rate per hit: its false hits per request
 must stay below the stated rate. The rates as measured, with and without guards, are printed beside the choice.
 
@@ -65,7 +66,7 @@ RARE_SHARE = 0.03  # a word in more of an intent's texts is a way of asking, not
 FEW_INTENTS = 12  # and so is a word that more intents use
 NEAREST = 16
 LOWEST = 0.60  # similarities below this are never served, and not fitted
-FEWEST_HITS = 50
+FEWEST_HITS = 200
 STEP = 0.005
 
 Row = dict[str, Any]

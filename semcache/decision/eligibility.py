@@ -26,6 +26,10 @@ from semcache.pricing import estimate_tokens
 from semcache.request import Json, Mode, Request
 
 _STORABLE_STOPS = frozenset({"end_turn", "stop_sequence"})
+_REFUSED_STOPS = {  # a header may only carry words of ours
+    stop: stop.replace("_", "-")
+    for stop in ("max_tokens", "refusal", "pause_turn", "tool_use", "model_context_window_exceeded", "compaction")
+}
 _STORABLE_BLOCKS = frozenset({"text", "thinking", "redacted_thinking"})
 
 
@@ -156,7 +160,7 @@ def _unfit_message(body: Json) -> str | None:
         return "not-a-message"
     stop = body.get("stop_reason")
     if stop not in _STORABLE_STOPS:
-        return str(stop).replace("_", "-") if isinstance(stop, str) else "incomplete"
+        return _REFUSED_STOPS.get(stop, "unfamiliar-stop") if isinstance(stop, str) else "incomplete"
     if not _counts_tokens(body.get("usage")):
         return "no-usage"
     if body.get("container") is not None or body.get("context_management") is not None:

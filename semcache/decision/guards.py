@@ -84,11 +84,12 @@ def _negation(asked: Profile, stored: Profile) -> Disagreement | None:
 
 
 def _opposites(asked: Profile, stored: Profile) -> Disagreement | None:
+    """Opposite sides of one pair, or other members of one family ("weekly" where the other says "monthly")."""
     for category in asked.marks:
-        if category.startswith(("opposite:", "sibling:")):
-            mine, yours = asked.marked(category), stored.marked(category)
-            if yours and mine.isdisjoint(yours):
-                return _told(mine), _told(yours)
+        mine, yours = asked.marked(category), stored.marked(category)
+        opposed = category.startswith("opposite:") and yours and mine.isdisjoint(yours)
+        if opposed or (category.startswith("sibling:") and yours and mine != yours):
+            return _told(mine), _told(yours)
     return None
 
 

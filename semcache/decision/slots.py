@@ -168,10 +168,13 @@ def _as_version(core: str, following: str, slots: Slots, lexicon: Lexicon) -> bo
 
 
 def _as_range(core: str, following: str, slots: Slots, lexicon: Lexicon) -> bool:
+    """Two numbers that rise, as in "3-5 days"; others are a subtraction."""
     match = _RANGE.fullmatch(core)
     if match is None:
         return False
-    low, high, percent = match.groups()
+    low, high, percent = (part.rstrip(".,") for part in match.groups())
+    if not (_NUMBER.fullmatch(low) and _NUMBER.fullmatch(high)) or _value(low) > _value(high):
+        return False
     unit = lexicon.units.get(percent or following, "")
     return _number(low, slots, unit=unit) and _number(high, slots, unit=unit)
 
@@ -197,6 +200,10 @@ def _number(digits: str, slots: Slots, *, unit: str = "", scale: int = 1) -> boo
     if unit:
         slots.measures.append((number, unit))
     return True
+
+
+def _value(digits: str) -> Decimal:
+    return Decimal(digits.replace(",", ""))
 
 
 def _calendar(year: int, month: int, day: int) -> str:

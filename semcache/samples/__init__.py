@@ -23,7 +23,8 @@ class SampleEntry:
 class SampleQuestion:
     """One question. `entry` is the id of the answer it should get; None: no answer of the FAQ is right.
 
-    `kind` is paraphrase, exact, unrelated, or trap-… for what sets it apart from the entry it resembles.
+    `kind` is exact, paraphrase, paraphrase-loose, unrelated, or trap-… for what sets it apart from the entry that it
+    resembles.
     """
 
     question: str
@@ -37,9 +38,7 @@ class SampleQuestion:
 
 def sample_faq() -> list[SampleEntry]:
     """The FAQ of Fernhill, which sells garden sensors and a subscription."""
-    return [
-        SampleEntry(row["id"], row["question"], row["answer"], tuple(row["tags"])) for row in _rows("faq.jsonl")
-    ]
+    return [SampleEntry(row["id"], row["question"], row["answer"], tuple(row["tags"])) for row in _rows("faq.jsonl")]
 
 
 def sample_questions() -> list[SampleQuestion]:
