@@ -122,7 +122,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a tenth of the data, same code path")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.quick and arguments.write is not None:
+        parser.error("--quick measures too little to be written; leave one of the two out")
+    return arguments
 
 
 # The data

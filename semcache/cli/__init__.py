@@ -1,0 +1,31 @@
+"""The command line: arguments in, tables or JSON out; every act is done by the library or the service."""
+
+from __future__ import annotations
+
+import click
+
+from semcache import __version__
+from semcache.cli.asking import ask, lookup
+from semcache.cli.bench import bench
+from semcache.cli.curating import feedback, import_, purge, savings, stats
+from semcache.cli.demo import demo
+from semcache.cli.examining import doctor
+from semcache.cli.modelling import models
+from semcache.cli.output import CommandLine
+from semcache.cli.serving import serve, simulate
+
+
+@click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="semcache", prog_name="semcache")
+@click.option("--debug", is_flag=True, help="Show the trace of an error.")
+@click.pass_context
+def main(context: click.Context, debug: bool) -> None:
+    """A semantic response cache for the Claude API: right, or not served.
+
+    Settings come from semcache.toml, the environment (SEMCACHE_…) and options, the later winning.
+    """
+    context.obj = debug
+
+
+for command in (serve, demo, ask, lookup, import_, stats, savings, purge, feedback, simulate, models, doctor, bench):
+    main.add_command(command)

@@ -1,0 +1,158 @@
+"""`semcache import`, `stats`, `savings`, `purge` and `feedback`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from semcache.cli.opening import opened
+from semcache.cli.output import Duration, json_option, money, print_json, print_table, store_options
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--namespace", default="default", show_default=True, help="Namespace whose requests it answers.")
+@click.option("--tags", default="", help="Tags for every row, comma-separated.")
+@click.option("--model", help="Answer only requests to this model.")
+@click.option("--system", help="Answer only requests with this system prompt.")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "markdown"]), help="Default: by the file's name.")
+@store_options
+@json_option
+def import_(files: tuple[str, ...], kind: str | None, tags: str, as_json: bool, **options: Any) -> None:
+    """Import FAQ FILES (CSV, JSONL, Markdown with question headings). Importing again changes nothing."""
+    from semcache.faq import FaqFormat
+    from semcache.wire import read_tags
+
+    where = {name: options.pop(name) for name in ("data_dir", "store")}
+    chosen = FaqFormat(kind) if kind else None
+    reports = {}
+    with opened(**where) as cache, _progress(hidden=as_json) as advance:
+        for file in files:
+            reports[file] = cache.import_faq(
+                Path(file), format=chosen, tags=read_tags(tags), on_progress=advance, **options
+            )
+    if as_json:
+        print_json({file: asdict(report) for file, report in reports.items()})
+    else:
+        for file, report in reports.items():
+            click.echo(f"{file}: {report.added} added, {report.updated} updated, {report.unchanged} unchanged")
+            for error in report.errors:
+                click.echo(f"{file}:{error.line}: {error.problem}", err=True)
+    if all(report.errors and not report.added + report.updated + report.unchanged for report in reports.values()):
+        raise click.exceptions.Exit(1)
+
+
+@click.command()
+@store_options
+@json_option
+def stats(as_json: bool, **where: Any) -> None:
+    """How full the cache is."""
+    with opened(**where) as cache:
+        figures = asdict(cache.stats())
+    if as_json:
+        print_json(figures)
+    else:
+        rows = [(name.replace("_", " "), f"{value:,}") for name, value in figures.items()]
+        print_table(("what", "how many"), rows, right=("how many",))
+
+
+@click.command()
+@click.option("--since", type=Duration(), help="Only the last 90m, 12h, 7d, …")
+@click.option("--namespace", help="Only this namespace.")
+@store_options
+@json_option
+def savings(since: float | None, namespace: str | None, as_json: bool, **where: Any) -> None:
+    """What was spent and saved, by outcome."""
+    with opened(**where) as cache:
+        sums = cache.savings(since=None if since is None else time.time() - since, namespace=namespace)
+    rows = [
+        {**asdict(each), "saved_usd": each.baseline_usd - each.cost_usd}
+        for each in sorted(sums, key=lambda each: each.cost_usd - each.baseline_usd)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    total = {name: sum(row[name] for row in rows) for name in ("requests", "baseline_usd", "cost_usd", "saved_usd")}
+    columns = ("outcome", "requests", "unassisted $", "paid $", "saved $")
+    cells = [
+        (row["outcome"], row["requests"], money(row["baseline_usd"]), money(row["cost_usd"]), money(row["saved_usd"]))
+        for row in [*rows, {"outcome": "all", **total}]
+    ]
+    print_table(columns, cells, right=columns[1:])
+
+
+@click.command()
+@click.option("--tag", help="Entries with this tag.")
+@click.option("--namespace", help="Entries of this namespace.")
+@click.option("--model", help="Entries requested of, or served by, this model.")
+@click.option("--kind", type=click.Choice(["learned", "faq"]), help="Learned answers, or curated ones.")
+@click.option("--older-than", type=Duration(), help="Entries stored longer ago than 90m, 12h, 7d, …")
+@click.option("--near", help="Entries with a question near this text.")
+@click.option("--similarity", default=0.85, show_default=True, help="How near, as cosine.")
+@click.option("--entry", "entry_ids", multiple=True, help="The entry of this id; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@store_options
+@json_option
+def purge(dry_run: bool, yes: bool, as_json: bool, older_than: float | None, **options: Any) -> None:
+    """Remove the entries that meet every condition given."""
+    from semcache.entry import Kind
+
+    where = {name: options.pop(name) for name in ("data_dir", "store")}
+    near = {name: options.pop(name) for name in ("near", "similarity")}
+    conditions = {name: value for name, value in options.items() if value not in (None, ())}
+    if "kind" in conditions:
+        conditions["kind"] = Kind(conditions["kind"])
+    if older_than is not None:
+        conditions["created_before"] = time.time() - older_than
+    with opened(**where) as cache:
+        count = cache.purge(**near, **conditions, dry_run=True)
+        if not dry_run and count and (yes or as_json or click.confirm(f"remove {count} entries?")):
+            count = cache.purge(**near, **conditions)
+        elif not dry_run:
+            count = 0
+    if as_json:
+        print_json({"entries": count, "dry_run": dry_run})
+    else:
+        click.echo(f"{count} entries {'would be ' if dry_run else ''}removed")
+
+
+@click.command()
+@click.argument("entry")
+@click.argument("verdict", type=click.Choice(["right", "wrong"]))
+@click.option("--question", help="The question it was served for, if another than its own.")
+@store_options
+@json_option
+def feedback(entry: str, verdict: str, question: str | None, as_json: bool, **where: Any) -> None:
+    """Say that the answer of ENTRY was right or wrong."""
+    with opened(**where) as cache:
+        found = cache.feedback(entry, right=verdict == "right", question=question)
+    if found is None:
+        raise click.ClickException(f"there is no entry {entry}; its id is in the x-semcache-entry header")
+    if as_json:
+        print_json({"entry": entry, "verdict": verdict})
+    else:
+        click.echo(f"{entry}: noted as {verdict}")
+
+
+class _progress:
+    """A progress bar on standard error, for people only."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden)
+
+    def __enter__(self) -> Any:
+        self._bar.start()
+        task = self._bar.add_task("import", total=None)
+        return lambda rows: self._bar.advance(task, rows)
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
