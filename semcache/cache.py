@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from semcache.canonical import Identity, digest, identify
 from semcache.decision.eligibility import NoLookup, lookup_permission, storage_refusal
-from semcache.decision.threshold import CalibratedThreshold
+from semcache.decision.verdict import Judge
 from semcache.embedders.embedder import Embedder
 from semcache.entry import Bypass, Entry, Exemplar, Hit, HitKind, Kind, Lookup, Miss, Scope, new_entry_id
-from semcache.errors import NotCached, StoreError, UpstreamError
+from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, relabelled
 from semcache.message import Message, Usage, new_message_id
 from semcache.policy import Policy
@@ -31,7 +31,7 @@ class Cache:
         self,
         store: Store,
         embedder: Embedder,
-        judge: CalibratedThreshold,
+        judge: Judge,
         *,
         policy: Policy,
         cost_usd: Callable[[str, Usage], float],
@@ -63,19 +63,18 @@ class Cache:
         request = self._tightened(request)
         try:
             return self._looked_up(request)
-        except StoreError as error:
-            logger.warning("lookup failed open: %s", type(error).__name__)
-            return Bypass(UNAVAILABLE, detail=str(error))
         except RecursionError:
             return Bypass("unreadable", detail="nested too deeply")
+        except Exception as error:  # even a mistake of ours must not cost the caller his answer
+            return Bypass(UNAVAILABLE, detail=_failed_open("lookup", error))
 
     def serve(self, request: Request, hit: Hit) -> Answer:
         """The entry's message as this caller should see it, with a fresh id."""
         try:
             self.store.record_hit(hit.entry.id)
         except StoreError as error:
-            logger.warning("hit not counted: %s", type(error).__name__)
-        logger.info("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
+            _failed_open("counting a hit", error)
+        logger.debug("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
         return Answer(message=self._replayed(request, hit), lookup=hit)
 
     def just_stored(self, call: Call) -> Message | None:
@@ -85,7 +84,7 @@ class Cache:
         try:
             hit = self._search.exact(call.request, call.lookup.scope, call.lookup.key)
         except StoreError as error:
-            logger.warning("last look failed open: %s", type(error).__name__)
+            _failed_open("the last look", error)
             return None
         return None if hit is None else self._replayed(call.request, hit)
 
@@ -137,16 +136,20 @@ class Cache:
         miss = answer.lookup if isinstance(answer.lookup, Miss) else getattr(answer.lookup, "would_be", None)
         if not isinstance(miss, Miss):
             return replace(answer, not_stored=getattr(answer.lookup, "reason", "bypass"))
-        refusal = "coalesced" if answer.message.coalesced else None
-        refusal = refusal or (None if answer.message.faithful else "unfamiliar-stream")
-        refusal = refusal or storage_refusal(request, answer.message, max_bytes=self.policy.max_entry_bytes)
-        if refusal is not None:
-            return replace(answer, not_stored=refusal)
         try:
+            if refusal := self._refusal(request, answer.message):
+                return replace(answer, not_stored=refusal)
             return replace(answer, stored=self._stored(request, answer.message, miss))
-        except StoreError as error:
-            logger.warning("answer not stored: %s", type(error).__name__)
+        except Exception as error:  # the answer is here: nothing that goes wrong now may lose it
+            _failed_open("storing", error)
             return replace(answer, not_stored=UNAVAILABLE)
+
+    def _refusal(self, request: Request, message: Message) -> str | None:
+        if message.coalesced:
+            return "coalesced"
+        if not message.faithful:
+            return "unfamiliar-stream"
+        return storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes)
 
     def _stored(self, request: Request, message: Message, miss: Miss) -> Entry:
         now = self._clock()
@@ -175,6 +178,13 @@ class Cache:
         if embedding is None:
             return []
         return [Exemplar(entry.id, miss.question, embedding, created_at=entry.created_at)]
+
+
+def _failed_open(act: str, error: Exception) -> str:
+    """Log a fault of the cache by its kind: the text of an unforeseen one may hold a prompt."""
+    foreseen = isinstance(error, SemcacheError)
+    logger.log(logging.WARNING if foreseen else logging.ERROR, "%s failed open: %s", act, type(error).__name__)
+    return str(error) if foreseen else type(error).__name__
 
 
 def _flight_key(request: Request, lookup: Miss | Bypass) -> str | None:

@@ -23,6 +23,8 @@ SemcacheError
 
 from __future__ import annotations
 
+import json
+
 
 class SemcacheError(Exception):
     """Root of everything that semcache raises on purpose."""
@@ -94,7 +96,7 @@ class UpstreamStatus(UpstreamError):
     """Claude answered with an error status; `headers` and `body` are kept as they came."""
 
     def __init__(self, status: int, headers: tuple[tuple[str, str], ...], body: bytes) -> None:
-        super().__init__(f"upstream answered {status}")
+        super().__init__(f"upstream answered {status}{_told(body)}")
         self.status = status
         self.headers = headers
         self.body = body
@@ -110,3 +112,12 @@ class UpstreamUnreachable(UpstreamError):
 
 class UpstreamTorn(UpstreamError):
     """Claude's answer ended, or turned into an error, before it was complete."""
+
+
+def _told(body: bytes) -> str:
+    """What an error body in Claude's shape says, for whoever asked."""
+    try:
+        error = json.loads(body)["error"]
+        return f": {error['type']}: {error['message']}"
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""

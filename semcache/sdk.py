@@ -10,11 +10,12 @@ import httpx2
 
 from semcache.client import AsyncSemanticCache, SemanticCache
 from semcache.drivers import Live, arun, astream, begin, run
-from semcache.errors import InvalidRequest, SemcacheError
+from semcache.errors import SemcacheError
 from semcache.exchange import Answer
 from semcache.request import Headers, Request
 from semcache.upstream.upstream import UpstreamRequest, UpstreamResponse
 from semcache.wire import (
+    RequestTooLarge,
     answer_body,
     answer_headers,
     error_response,
@@ -117,7 +118,7 @@ class _Converter:
     def message_request(self, request: httpx2.Request, raw: bytes) -> Request:
         limit = self._parts.settings.max_request_bytes
         if len(raw) > limit:
-            raise InvalidRequest(f"body: larger than {limit} bytes; send a smaller request")
+            raise RequestTooLarge(limit)
         query = request.url.query.decode("ascii")
         return read_request(raw, _headers_of(request), self._tenants, query=query, max_bytes=limit)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from semcache.canonical import Identity, digest, system_digest
 from semcache.decision.eligibility import ExactOnly, SemanticLookup, fits
-from semcache.decision.threshold import Accepted, CalibratedThreshold
+from semcache.decision.verdict import Accepted, Judge
 from semcache.embedders.embedder import Embedder
 from semcache.entry import Candidate, Considered, Embedding, Hit, HitKind, Kind, Miss, Scope
 from semcache.errors import EmbedderError
@@ -36,9 +36,7 @@ class _Trail:
 class Search:
     """Searches one store with one embedding model and one judge. Raises `StoreError`."""
 
-    def __init__(
-        self, store: Store, embedder: Embedder, judge: CalibratedThreshold, *, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, store: Store, embedder: Embedder, judge: Judge, *, clock: Callable[[], float]) -> None:
         self._store = store
         self._embedder = embedder
         self._judge = judge

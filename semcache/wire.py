@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +14,7 @@ from semcache.errors import (
     NotAllowed,
     NotCached,
     SemcacheError,
+    StoreUnavailable,
     UpstreamError,
     UpstreamStatus,
     UpstreamTimeout,
@@ -250,7 +251,7 @@ def error_response(error: SemcacheError, *, upstream: str) -> tuple[int, Headers
     return status, (("content-type", "application/json"), ("request-id", request_id), *ours), body
 
 
-def _status_of(error: SemcacheError) -> tuple[int, str]:  # noqa: PLR0911 - one line for each kind
+def _status_of(error: SemcacheError) -> tuple[int, str]:  # noqa: C901, PLR0911 - one line for each kind
     match error:
         case RequestTooLarge():
             return 413, "request_too_large"
@@ -266,13 +267,15 @@ def _status_of(error: SemcacheError) -> tuple[int, str]:  # noqa: PLR0911 - one 
             return 504, "timeout_error"
         case UpstreamError():
             return 502, "api_error"
+        case StoreUnavailable():
+            return 503, "api_error"
         case _:
             return 500, "api_error"
 
 
 def new_request_id() -> str:
     """A request id in Claude's form."""
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{random.getrandbits(96):024x}"
 
 
 def event_error(kind: str, message: str) -> Json:

@@ -238,6 +238,18 @@ def test_a_broken_store_is_a_miss_and_never_an_outage(clock: Clock, claude: Clau
     assert answer.lookup.reason == "cache-unavailable"
 
 
+def test_even_a_mistake_of_ours_is_a_miss_and_tells_no_prompt(clock: Clock, claude: Claude, caplog: Any) -> None:
+    class Mistaken(MemoryStore):
+        def get_exact(self, *arguments: Any) -> Any:
+            raise IndexError("How do I reset my password?")
+
+    answer = ask(make(clock, store=Mistaken(clock=clock)), claude, request())
+    assert answer.message.text == "an answer"
+    assert isinstance(answer.lookup, Bypass)
+    assert "IndexError" in caplog.text
+    assert "password" not in caplog.text + answer.lookup.detail
+
+
 def test_a_store_that_breaks_while_claude_answers_costs_only_the_memory(clock: Clock, claude: Claude) -> None:
     cache = make(clock)
     exchange = stack([cache.step])(request())

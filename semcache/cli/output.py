@@ -71,11 +71,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
     Console(markup=False, highlight=False).print(table)
 
 
-def money(amount: Decimal | float | None) -> str:
+def money(amount: Decimal | None) -> str:
     """Dollars; small amounts keep their digits."""
     if amount is None:
         return ""
-    return f"{amount:,.2f}" if abs(amount) >= 1 else f"{amount:.6f}"
+    return f"{amount:,.2f}" if not -1 < amount < 1 else f"{amount:.6f}"
 
 
 def _plain(value: Any) -> Any:

@@ -19,7 +19,9 @@ def sdk_client(url: str) -> anthropic.Anthropic:
     return anthropic.Anthropic(base_url=url, api_key=os.environ.get("ANTHROPIC_API_KEY") or _SOME_KEY, max_retries=0)
 
 
-def ask_service(url: str, question: str, *, client: anthropic.Anthropic | None = None, **options: Any) -> dict[str, Any]:
+def ask_service(
+    url: str, question: str, *, client: anthropic.Anthropic | None = None, **options: Any
+) -> dict[str, Any]:
     """One question over HTTP; the answer, and what the response headers say about it."""
     headers = {"x-semcache-mode": options.get("mode") or "semantic"}
     if options.get("namespace"):

@@ -25,8 +25,9 @@ def serve(data_dir: str | None, mode: str | None, **options: Any) -> None:
     from semcache.service.serving import serve as run_service
     from semcache.settings import load_settings
 
-    chosen = {"data_dir": Path(data_dir) if data_dir else None, "mode": Mode(mode) if mode else None}
-    run_service(load_settings(**options, **chosen))
+    options["data_dir"] = Path(data_dir) if data_dir else None
+    options["mode"] = Mode(mode) if mode else None
+    run_service(load_settings(**options))
 
 
 @click.command()

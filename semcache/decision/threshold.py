@@ -14,6 +14,7 @@ from semcache.entry import Candidate, Considered, Embedding, Kind
 __all__ = ["Accepted", "CalibratedThreshold", "Calibration", "Rejected", "Verdict"]
 
 NEGATIVE_MARGIN = 0.02  # a negative exemplar blocks its entry unless the best positive one is nearer by more
+_ONLY_DISTANCE = frozenset({"below-threshold", "further-away"})
 AMBIGUITY_MARGIN = 0.02  # two FAQ answers closer to the question than this to each other: neither is sure
 
 
@@ -42,18 +43,27 @@ class CalibratedThreshold:
         if not rivals:
             return Rejected((), "no-candidate")
         asked = Profile.of(question)
-        objections = [self._objections(asked, embedding, rival) for rival in rivals]
-        chosen = next((index for index, against in enumerate(objections) if not against), None)
+        objections: list[tuple[str, ...]] = []
+        chosen: int | None = None
+        for rival in rivals:
+            if chosen is not None and not _may_contest(rivals[chosen], rival):
+                objections.append(self._at_a_glance(rival))
+                continue
+            objections.append(self._objections(asked, embedding, rival))
+            chosen = len(objections) - 1 if chosen is None and not objections[-1] else chosen
         if chosen is not None and _ambiguous(rivals, objections, chosen):
             objections[chosen] = ("ambiguous",)
             chosen = None
-        pairs = zip(rivals, objections, strict=True)
-        considered = tuple(self._considered(rival, against) for rival, against in pairs)
+        considered = tuple(map(self._considered, rivals, objections))
         if chosen is None:
             return Rejected(considered, _reason(objections))
         best = rivals[chosen].best
         assert best is not None  # a rival without a positive exemplar has an objection
         return Accepted(best, considered[chosen].confidence, considered)
+
+    def _at_a_glance(self, rival: Rival) -> tuple[str, ...]:
+        """Why a rival lost to one that was accepted: nothing more about it can change the verdict."""
+        return ("below-threshold",) if rival.similarity < self.threshold else ("further-away",)
 
     def _objections(self, asked: Profile, embedding: Embedding, rival: Rival) -> tuple[str, ...]:
         best = rival.best
@@ -77,9 +87,15 @@ class CalibratedThreshold:
         return weakest >= self.threshold
 
     def _considered(self, rival: Rival, objections: tuple[str, ...]) -> Considered:
-        vetoed = bool(objections) and objections != ("below-threshold",)
+        vetoed = bool(objections) and not set(objections) <= _ONLY_DISTANCE
         confidence = 0.0 if vetoed else self._calibration.confidence(rival.similarity)
         return Considered(rival.entry_id, rival.similarity, confidence, objections)
+
+
+def _may_contest(accepted: Rival, other: Rival) -> bool:
+    """Whether another curated answer is near enough to make the accepted one ambiguous."""
+    is_curated = accepted.best is not None and accepted.best.entry.kind is Kind.FAQ
+    return is_curated and accepted.similarity - other.similarity < AMBIGUITY_MARGIN
 
 
 def _ambiguous(rivals: list[Rival], objections: list[tuple[str, ...]], chosen: int) -> bool:
