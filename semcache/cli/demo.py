@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import click
 
+from semcache.cli.http import send
 from semcache.cli.output import json_option, money, print_json, print_table
+from semcache.samples import sample_faq
 
 NAMESPACE = "demo"
 MODEL = "claude-sonnet-5-5"
 
 # Each line shows something: what it is, the question, and the system prompt it is asked under.
 SCENES = (
-    ("a curated answer, in other words", "How can I pair a new sensor with the Fernhill app?"),
-    ("a new question", "What does a leaf wetness reading mean for my roses?"),
+    ("a curated answer, asked in other words", "How can I pair a new sensor with the Fernhill app?"),
+    ("a new question goes to Claude", "What does a leaf wetness reading mean for my roses?"),
     ("the same again", "What does a leaf wetness reading mean for my roses?"),
     ("the same in other words", "What does the leaf wetness reading mean for my roses?"),
-    ("the opposite: not the same", "How do I turn off frost alerts?"),
-    ("curated", "How do I turn on frost alerts?"),
-    ("another number: not the same", "Which fertiliser is best for 3 tomato plants?"),
-    ("", "Which fertiliser is best for 30 tomato plants?"),
-    ("bound to today: never by similarity", "What is the soil moisture right now?"),
-    ("", "What's the soil moisture right now?"),
+    ("", "How often should I water 12 tomato plants in July?"),
+    ("another number is another question", "How often should I water 20 tomato plants in July?"),
+    ("", "Should I water roses before it rains?"),
+    ("the opposite is another question", "Should I water roses after it rains?"),
+    ("", "What is the soil moisture right now?"),
+    ("what is bound to today is never similar", "What's the soil moisture right now?"),
 )
 
 
@@ -33,14 +36,12 @@ SCENES = (
 @json_option
 def demo(url: str, yes: bool, as_json: bool) -> None:
     """Send sample questions to a running service through the official SDK, and show what became of each."""
-    import httpx2
-
     from semcache.cli.remote import ask_service, sdk_client
 
-    upstream = _upstream_of(url, httpx2)
+    upstream = send(f"{url}/readyz").get("x-semcache-upstream", "an unknown upstream")
     if upstream != "simulator" and not yes:
         click.confirm(f"{url} answers from {upstream}: a few questions will cost about a cent. Go ahead?", abort=True)
-    _import_sample_faq(url, httpx2)
+    _import_sample_faq(url)
     client = sdk_client(url)
     options = {"model": MODEL, "max_tokens": 1024, "namespace": NAMESPACE}
     views = [
@@ -53,30 +54,11 @@ def demo(url: str, yes: bool, as_json: bool) -> None:
         _print_views(views)
 
 
-def _upstream_of(url: str, http: Any) -> str:
-    try:
-        return str(http.get(f"{url}/readyz").headers.get("x-semcache-upstream", "an unknown upstream"))
-    except http.HTTPError:
-        raise click.ClickException(f"nothing answers at {url}; start the service with: make run") from None
-
-
-def _import_sample_faq(url: str, http: Any) -> None:
-    import json
-
-    from semcache.samples import sample_faq
-
+def _import_sample_faq(url: str) -> None:
     rows = (
         json.dumps({"question": each.question, "answer": each.answer, "tags": list(each.tags)}) for each in sample_faq()
     )
-    response = http.post(
-        f"{url}/semcache/v1/import",
-        params={"format": "jsonl", "namespace": NAMESPACE},
-        content="\n".join(rows).encode(),
-        headers={"content-type": "application/jsonl"},
-        timeout=60,
-    )
-    if response.status_code != 200:
-        raise click.ClickException(f"the sample FAQ was not imported: {response.text}")
+    send(f"{url}/semcache/v1/import?format=jsonl&namespace={NAMESPACE}", "\n".join(rows).encode())
 
 
 def _print_views(views: list[dict[str, Any]]) -> None:

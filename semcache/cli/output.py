@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -14,6 +15,7 @@ from semcache.errors import SemcacheError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_UNSEEN_WIDTH = 160  # columns where nobody's terminal says how many there are
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -68,7 +70,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
         table.add_column(column, justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(markup=False, highlight=False).print(table)
+    console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else _UNSEEN_WIDTH)
+    console.print(table)
 
 
 def money(amount: Decimal | None) -> str:
