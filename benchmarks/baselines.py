@@ -1,4 +1,4 @@
-"""Caches to compare with, from their formulas, over embeddings made once: a static threshold, GPTCache's rule, the perfect cache.
+"""Caches to compare with, over embeddings made once: a static threshold, GPTCache's rule, the perfect cache.
 
 GPTCache's default evaluation accepts a squared L2 distance of at most 0.8 of 4: on unit vectors a cosine of at
 least 0.60, of the single nearest entry; every miss is inserted. A static threshold does the same at another cosine.

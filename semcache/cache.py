@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from semcache.canonical import Identity, digest, identify
-from semcache.decision.eligibility import NoLookup, lookup_permission, storage_refusal
+from semcache.decision.eligibility import NO_CACHE, NoLookup, SemanticLookup, lookup_permission, storage_refusal
 from semcache.decision.verdict import Judge
 from semcache.embedders.embedder import Embedder
 from semcache.entry import Bypass, Entry, Exemplar, Hit, HitKind, Kind, Lookup, Miss, Scope, new_entry_id
@@ -104,10 +104,17 @@ class Cache:
         identity = identify(request)
         permission = lookup_permission(request, identity)
         if isinstance(permission, NoLookup):
-            waiting = self._miss(request, identity, permission.reason) if permission.reason == "no-cache" else None
-            return Bypass(permission.reason, would_be=waiting)
+            return Bypass(permission.reason, would_be=self._refreshing(request, identity, permission))
         found = self._search.find(request, identity, permission)
         return Bypass("shadow", would_be=found) if request.directives.mode is Mode.SHADOW else found
+
+    def _refreshing(self, request: Request, identity: Identity, permission: NoLookup) -> Miss | None:
+        """Where the answer to a `no-cache` request will be stored; None: not at all."""
+        if permission.reason != NO_CACHE:
+            return None
+        asking = replace(request, directives=replace(request.directives, no_cache=False))
+        is_exact_only = not isinstance(lookup_permission(asking, identity), SemanticLookup)
+        return replace(self._miss(request, identity, NO_CACHE), is_exact_only=is_exact_only)
 
     def _replayed(self, request: Request, hit: Hit) -> Message:
         message = hit.entry.message
@@ -172,7 +179,7 @@ class Cache:
 
     def _exemplars(self, entry: Entry, miss: Miss) -> list[Exemplar]:
         """The question as the entry's first exemplar, where there is one and it can be embedded."""
-        if miss.question is None:
+        if miss.question is None or miss.is_exact_only or self.policy.mode_in(entry.scope.namespace) is Mode.EXACT:
             return []
         embedding = miss.embedding or self._search.embed(miss.question)
         if embedding is None:

@@ -155,6 +155,7 @@ class Miss:
     question: str | None = None
     embedding: Embedding | None = field(default=None, repr=False)
     considered: tuple[Considered, ...] = ()
+    is_exact_only: bool = False  # its answer holds for this very request: no similar question may find it
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
 from typing import Any
 
 import anthropic
@@ -11,6 +12,7 @@ import httpx2
 from semcache.client import AsyncSemanticCache, SemanticCache
 from semcache.drivers import Live, arun, astream, begin, run
 from semcache.errors import SemcacheError
+from semcache.events import BROKEN_OFF, Tail
 from semcache.exchange import Answer
 from semcache.request import Headers, Request
 from semcache.upstream.upstream import UpstreamRequest, UpstreamResponse
@@ -75,7 +77,7 @@ class CacheTransport(httpx2.BaseTransport):
         live = cache.portal.call(astream(exchange, cache.flights, cache.advance, step=step))
         if isinstance(live, Answer):
             return self._converter.whole(request, live)
-        return self._converter.begun(live, _Chunks(cache.portal.iterate(live.chunks())))
+        return self._converter.begun(live, _Chunks(cache.portal.iterate(_to_the_end(live))))
 
 
 class AsyncCacheTransport(httpx2.AsyncBaseTransport):
@@ -104,7 +106,7 @@ class AsyncCacheTransport(httpx2.AsyncBaseTransport):
         live = await astream(exchange, cache.flights, cache.advance)
         if isinstance(live, Answer):
             return self._converter.whole(request, live)
-        return self._converter.begun(live, _AsyncChunks(live.chunks()))
+        return self._converter.begun(live, _AsyncChunks(_to_the_end(live)))
 
 
 class _Converter:
@@ -172,6 +174,20 @@ def _is_message(request: httpx2.Request) -> bool:
 
 def _headers_of(request: httpx2.Request) -> Headers:
     return lower_headers(request.headers.raw)
+
+
+async def _to_the_end(live: Live) -> AsyncIterator[bytes]:
+    """The stream; where it breaks off, an error event or a broken connection, so that the SDK raises."""
+    tail = Tail()
+    async with aclosing(live.chunks()) as chunks:  # type: ignore[type-var]
+        async for chunk in chunks:
+            tail.feed(chunk)
+            yield chunk
+    if tail.is_closed:
+        return
+    if not tail.is_at_boundary:
+        raise httpx2.ReadError("the upstream's answer broke off")
+    yield BROKEN_OFF
 
 
 async def _all_of(response: UpstreamResponse) -> AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from semcache.canonical import Identity, digest, system_digest
 from semcache.decision.eligibility import ExactOnly, SemanticLookup, fits
@@ -59,8 +59,10 @@ class Search:
                 return hit
         if exact is not None:
             return exact
-        reason = permission.reason if isinstance(permission, ExactOnly) else trail.reason
-        return Miss(own, identity.key, reason, identity.question, trail.embedding, tuple(trail.considered))
+        miss = Miss(own, identity.key, trail.reason, identity.question, trail.embedding, tuple(trail.considered))
+        if isinstance(permission, ExactOnly):
+            return replace(miss, reason=permission.reason, is_exact_only=True)
+        return miss
 
     def exact(self, request: Request, scope: Scope, key: str) -> Hit | None:
         """The stored answer to the very same request."""

@@ -293,6 +293,19 @@ def test_a_hit_is_counted(cache: Cache, claude: Claude) -> None:
     assert cache.store.stats().hits == 1
 
 
+def test_an_answer_bound_to_its_moment_is_never_found_by_a_similar_question(cache: Cache, claude: Claude) -> None:
+    first = ask(cache, claude, request("What is the water level of the tank right now?"))
+    assert first.stored is not None
+    assert cache.store.exemplars(first.stored.id) == []
+    assert isinstance(ask(cache, claude, request("What is the water level of the tank?")).lookup, Miss)
+
+
+def test_a_very_long_text_is_answered_only_when_it_comes_again(cache: Cache, claude: Claude) -> None:
+    long = "word " * 4000
+    assert ask(cache, claude, request(long)).lookup.reason == "too-long"
+    assert isinstance(ask(cache, claude, request(long)).lookup, Hit)
+
+
 # FAQ
 
 

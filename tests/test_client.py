@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import anthropic
+import httpx2
 import pytest
 from fakes import FakeUpstream, Reply
 
 from semcache import Anthropic, AsyncAnthropic, AsyncSemanticCache, Bypass, Hit, Miss, SemanticCache, Settings
-from semcache.errors import InvalidRequest, NotCached, UpstreamStatus
+from semcache.errors import InvalidRequest, NotCached, UpstreamStatus, UpstreamTorn
 
 QUESTION = "How do I reset my password?"
 
@@ -225,3 +226,20 @@ def test_a_bypass_says_why(cache: SemanticCache) -> None:
     lookup = cache.lookup(QUESTION, mode="off")
     assert isinstance(lookup, Bypass)
     assert lookup.reason == "mode-off"
+
+
+@pytest.mark.parametrize("kept", [pytest.param(3, id="between events"), pytest.param(None, id="inside an event")])
+def test_a_stream_that_breaks_off_never_passes_for_a_whole_message(settings: Settings, kept: int | None) -> None:
+    def torn(body: dict[str, object]) -> Reply:
+        chunks = Reply.saying("one two three", stream=True).chunks
+        assert chunks is not None
+        sent = chunks[:kept] if kept is not None else [*chunks[:3], chunks[3][:10]]
+        headers = (("content-type", "text/event-stream"),)
+        return Reply(headers=headers, chunks=sent, broken=UpstreamTorn("cut"))
+
+    client = Anthropic(cache=SemanticCache(settings, upstream=FakeUpstream(torn)), api_key="k", max_retries=0)
+    asked = {"model": "claude-haiku-5-5", "max_tokens": 100, "messages": [{"role": "user", "content": QUESTION}]}
+    with pytest.raises((anthropic.APIError, httpx2.ReadError)), client.messages.stream(**asked) as stream:
+        stream.get_final_message()
+    assert client.cache.stats().entries == 0
+    client.cache.close()

@@ -25,6 +25,9 @@ from semcache.message import Message
 from semcache.pricing import estimate_tokens
 from semcache.request import Json, Mode, Request
 
+NO_CACHE = "no-cache"
+# Each window of a text is a forward pass; longer ones are seldom asked twice in other words (characters).
+LONGEST_QUESTION = 16_000
 _STORABLE_STOPS = frozenset({"end_turn", "stop_sequence"})
 _REFUSED_STOPS = {  # a header may only carry words of ours
     stop: stop.replace("_", "-")
@@ -109,7 +112,7 @@ def _no_lookup(request: Request) -> str | None:
         return feature.value
     if wants_variety(request):
         return "variety"
-    return "no-cache" if request.directives.no_cache else None  # last: its answer is stored all the same
+    return NO_CACHE if request.directives.no_cache else None  # last: its answer is stored all the same
 
 
 def _speechless(request: Request) -> str:
@@ -128,6 +131,8 @@ def _exact_only(request: Request, question: str) -> str | None:
         return "image-reference"
     if carries_unknown_fields(request) or carries_unknown_blocks(request):
         return "unfamiliar"
+    if len(question) > LONGEST_QUESTION:
+        return "too-long"
     if is_time_bound(question):
         return "time-bound"
     return "personal" if is_personal(question) else None
@@ -136,6 +141,8 @@ def _exact_only(request: Request, question: str) -> str | None:
 def _faq_may_answer(request: Request, identity: Identity, question: str) -> bool:
     """Whether a curated text, spoken by nobody in particular, would be an answer to this request."""
     body = request.body
+    if len(question) > LONGEST_QUESTION:
+        return False
     if identity.companions or carries_unknown_fields(request) or carries_unknown_blocks(request):
         return False
     if body.get("stop_sequences") or _asks_for_form(body) or _forces_tool(body):

@@ -3,5 +3,16 @@
 from semcache.events.assembly import Assembler, assemble
 from semcache.events.framing import PING, Event, FrameReader, encode_event
 from semcache.events.replay import replay
+from semcache.events.tail import BROKEN_OFF, Tail
 
-__all__ = ["PING", "Assembler", "Event", "FrameReader", "assemble", "encode_event", "replay"]
+__all__ = [
+    "BROKEN_OFF",
+    "PING",
+    "Assembler",
+    "Event",
+    "FrameReader",
+    "Tail",
+    "assemble",
+    "encode_event",
+    "replay",
+]

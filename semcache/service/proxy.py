@@ -10,12 +10,13 @@ from starlette.types import Receive, Scope, Send
 
 from semcache.drivers import arun, astream, begin
 from semcache.errors import SemcacheError, UpstreamTorn
+from semcache.events import Tail
 from semcache.exchange import Answer, Call, Exchange
 from semcache.request import Headers, Request
 from semcache.service.access import refuse_stowaways
 from semcache.service.asgi import ClientGone, read_body, send_whole, unless_gone
 from semcache.service.service import Service
-from semcache.service.streaming import Tail, send_end, send_live
+from semcache.service.streaming import send_end, send_live
 from semcache.wire import answer_body, answer_headers, error_response, lower_headers, read_request
 
 logger = logging.getLogger(__name__)

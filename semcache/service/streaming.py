@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import aclosing
 
 from starlette.types import Send
 
 from semcache.drivers import Live
-from semcache.events import encode_event
+from semcache.events import BROKEN_OFF, Tail
 from semcache.request import Headers
 from semcache.service.asgi import send_chunk, send_head
-from semcache.wire import event_error, live_headers
-
-_TAIL_BYTES = 4096
-_CLOSING_EVENT = re.compile(rb"[\r\n]event: ?(?:message_stop|error)[\r\n]")
-_BOUNDARIES = (b"\n\n", b"\r\r", b"\n\r\n")
-_BROKEN_OFF = encode_event("error", event_error("api_error", "semcache: the upstream's answer broke off; try again"))
-
-
-class Tail:
-    """The end of what has gone out on a stream, to know whether it was whole."""
-
-    def __init__(self) -> None:
-        self._bytes = b"\n\n"
-
-    def feed(self, chunk: bytes) -> None:
-        self._bytes = (self._bytes + chunk)[-_TAIL_BYTES:]
-
-    @property
-    def is_at_boundary(self) -> bool:
-        return self._bytes.endswith(_BOUNDARIES)
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the last words were `message_stop`, or an error: after either a client knows where it stands."""
-        return self.is_at_boundary and _CLOSING_EVENT.search(self._bytes) is not None
+from semcache.wire import live_headers
 
 
 async def send_live(send: Send, live: Live, *, upstream: str, ping_seconds: float) -> Tail:
@@ -61,7 +36,7 @@ async def send_end(send: Send, tail: Tail) -> None:
     if tail.is_closed:
         await send_chunk(send, b"", is_last=True)
     elif tail.is_at_boundary:
-        await send_chunk(send, _BROKEN_OFF, is_last=True)
+        await send_chunk(send, BROKEN_OFF, is_last=True)
 
 
 def _headers(live: Live, upstream: str) -> Headers:
