@@ -123,19 +123,16 @@ def _speechless(request: Request) -> str:
 
 
 def _exact_only(request: Request, question: str) -> str | None:
-    if Feature.TOOL_USE in Feature.present_in(request):
-        return "agent-turn"
-    if tools_offered(request):
-        return "tools"
-    if refers_to_remote_content(request):
-        return "image-reference"
-    if carries_unknown_fields(request) or carries_unknown_blocks(request):
-        return "unfamiliar"
-    if len(question) > LONGEST_QUESTION:
-        return "too-long"
-    if is_time_bound(question):
-        return "time-bound"
-    return "personal" if is_personal(question) else None
+    checks = (
+        ("agent-turn", lambda: Feature.TOOL_USE in Feature.present_in(request)),
+        ("tools", lambda: tools_offered(request)),
+        ("image-reference", lambda: refers_to_remote_content(request)),
+        ("unfamiliar", lambda: carries_unknown_fields(request) or carries_unknown_blocks(request)),
+        ("too-long", lambda: len(question) > LONGEST_QUESTION),
+        ("time-bound", lambda: is_time_bound(question)),
+        ("personal", lambda: is_personal(question)),
+    )
+    return next((reason for reason, holds in checks if holds()), None)
 
 
 def _faq_may_answer(request: Request, identity: Identity, question: str) -> bool:

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import message_json
 
-from semcache.events import PING, encode_event, replay
+from semcache.events import PING, Tail, encode_event, replay
 from semcache.message import Message
-from semcache.events import Tail
 
 WHOLE = b"".join(replay(Message.parse(message_json("How to write `event: error` yourself\n\nevent: message_stop\n"))))
 ERROR = encode_event("error", {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}})
