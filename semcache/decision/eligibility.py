@@ -5,6 +5,7 @@ Reasons are stable words, for headers and metrics.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +124,7 @@ def _speechless(request: Request) -> str:
 
 
 def _exact_only(request: Request, question: str) -> str | None:
-    checks = (
+    checks: tuple[tuple[str, Callable[[], bool]], ...] = (
         ("agent-turn", lambda: Feature.TOOL_USE in Feature.present_in(request)),
         ("tools", lambda: tools_offered(request)),
         ("image-reference", lambda: refers_to_remote_content(request)),
