@@ -150,6 +150,10 @@ class _Curating:
             self.parts.assembly.cache, Selection(**conditions), near=near, similarity=similarity, dry_run=dry_run
         )
 
+    def reembed(self, *, on_progress: Callable[[int], None] | None = None) -> int:
+        """After a change of the embedding model: make old questions findable again; the number of entries."""
+        return curation.reembed(self.parts.assembly.cache, on_progress=on_progress)
+
     def stats(self) -> StoreStats:
         """How full the store is."""
         self.parts.assembly.store.flush()

@@ -92,6 +92,25 @@ def purge(
     return cache.store.delete(selection, dry_run=dry_run)
 
 
+def reembed(cache: Cache, *, on_progress: Callable[[int], None] | None = None) -> int:
+    """Embed anew what another model embedded, so that it can be found again; the number of entries. Resumable."""
+    count = 0
+    for entry, exemplars in cache.store.scan() if cache.store.foreign_exemplars() else ():
+        if all(_is_of_this_model(each) for each in exemplars):
+            continue
+        embeddings = cache.embedder.embed_many([each.text for each in exemplars])
+        fresh = [replace(each, embedding=made) for each, made in zip(exemplars, embeddings, strict=True)]
+        cache.store.put(entry, fresh)
+        count += 1
+        if on_progress is not None:
+            on_progress(count)
+    return count
+
+
+def _is_of_this_model(exemplar: Exemplar) -> bool:
+    return bool(exemplar.embedding.vector.any())  # a store gives zeros for vectors of another model
+
+
 def _near_ids(cache: Cache, target: Embedding, similarity: float) -> Iterator[str]:
     for entry, exemplars in cache.store.scan():
         if any(float(each.embedding.vector @ target.vector) >= similarity for each in exemplars):
@@ -127,8 +146,7 @@ def _is_same(cache: Cache, existing: Entry, row: FaqRow, tags: tuple[str, ...]) 
     if existing.message.text != row.answer or existing.tags != _tags(row, tags):
         return False
     imported = [each for each in cache.store.exemplars(existing.id) if each.origin is Origin.IMPORT]
-    has_vectors = all(each.embedding.vector.any() for each in imported)  # zero: of another embedding model
-    return has_vectors and {each.text for each in imported} == {row.question, *row.variants}
+    return all(map(_is_of_this_model, imported)) and {each.text for each in imported} == {row.question, *row.variants}
 
 
 def _tags(row: FaqRow, tags: tuple[str, ...]) -> tuple[str, ...]:

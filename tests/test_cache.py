@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import Clock, message, request
 
 from semcache.cache import Cache
-from semcache.curation import Narrowing, correct, import_faq, purge
+from semcache.curation import Narrowing, correct, import_faq, purge, reembed
 from semcache.decision.threshold import CalibratedThreshold
 from semcache.drivers import run
 from semcache.embedders.hashed import HashedEmbedder
@@ -22,6 +23,7 @@ from semcache.faq import FaqError, FaqRow
 from semcache.message import Message
 from semcache.policy import Namespace, Policy
 from semcache.request import Caller, Directives, Mode, Request
+from semcache.stores.local.store import LocalStore
 from semcache.stores.memory import MemoryStore
 from semcache.stores.store import Selection
 
@@ -407,3 +409,23 @@ def test_purging_near_a_text_can_be_tried_first(cache: Cache, claude: Claude) ->
 def test_a_purge_without_any_condition_is_refused(cache: Cache) -> None:
     with pytest.raises(StoreError, match="name at least one condition"):
         purge(cache, Selection())
+
+
+def test_after_a_change_of_the_model_old_questions_are_embedded_anew(
+    tmp_path: Path, claude: Claude, clock: Clock
+) -> None:
+    def opened(space: str) -> Cache:
+        return make(clock, store=LocalStore(tmp_path, space=space, dims=64, clock=clock))
+
+    before = opened("old model")
+    import_faq(before, [row("How do I reset my password?", variants=("Password lost, what now?",))], into=Narrowing())
+    before.store.close()
+    after = opened("new model")
+    similar = request("How do I reset my password please?")
+    assert isinstance(after.lookup(similar), Miss)
+    assert after.store.foreign_exemplars() == 2
+    assert reembed(after) == 1
+    assert after.store.foreign_exemplars() == 0
+    assert isinstance(after.lookup(similar), Hit)
+    assert reembed(after) == 0
+    after.store.close()

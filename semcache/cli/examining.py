@@ -78,9 +78,9 @@ def _access(settings: Settings) -> Iterator[Finding]:
         yield Finding("warn", "access", f"{settings.host} is open to everyone", "set SEMCACHE_API_KEYS")
     if settings.api_keys and not settings.anthropic_api_key and settings.upstream == "claude":
         yield Finding("fail", "access", "service keys cannot be used at Claude", "set ANTHROPIC_API_KEY")
-    folder = settings.data_dir
-    if folder.exists() and folder.stat().st_mode & 0o007:
-        yield Finding("warn", "access", f"{folder} can be read by everyone on this machine", f"chmod o= {folder}")
+    file = settings.data_dir / "cache.sqlite3"
+    if file.exists() and file.stat().st_mode & 0o007:
+        yield Finding("warn", "access", f"{file} can be read by everyone on this machine", f"chmod o= {file}")
 
 
 def _model(settings: Settings) -> Iterator[Finding]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from semcache.cli.output import json_option, print_json, print_table
+from semcache.cli.opening import opened
+from semcache.cli.output import json_option, print_json, print_table, store_options
 
 
 @click.group()
@@ -39,6 +40,15 @@ def build(name: str | None, force: bool) -> None:
 
     folder = build_model(source, models_dir=models_dir, progress=progress)
     click.echo(f"{folder} is ready")
+
+
+@models.command()
+@store_options
+def reembed(data_dir: str | None, store: str | None) -> None:
+    """Embed anew what another model embedded. The service does it by itself when it starts."""
+    with opened(data_dir=data_dir, store=store) as cache:
+        count = cache.reembed()
+    click.echo(f"{count} entries embedded anew")
 
 
 @models.command("list")

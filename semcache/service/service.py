@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 
 from starlette.types import Scope
 
+from semcache import curation
 from semcache.drivers import on_threads
-from semcache.errors import StoreError
+from semcache.errors import EmbedderError, StoreError
 from semcache.flights import Flights
 from semcache.service.access import AdminGate
 from semcache.service.metrics import Metrics
@@ -66,12 +67,23 @@ class Service:
 
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
+        if self.parts.assembly is not None:
+            self._note(await asyncio.to_thread(self._caught_up))
         swept_at = loop.time()
         while self.parts.assembly is not None:
             await asyncio.sleep(_FLUSH_SECONDS)
             is_due = loop.time() - swept_at >= _SWEEP_SECONDS
             swept_at = loop.time() if is_due else swept_at
             self._note(await asyncio.to_thread(self._tidied, sweep=is_due))
+
+    def _caught_up(self) -> str:
+        """After a change of the embedding model, embed anew what the old one had embedded."""
+        try:
+            if count := curation.reembed(self.parts.cache_parts.cache):
+                logger.info("embedded anew by %s: %d entries", self.settings.embedder, count)
+        except (StoreError, EmbedderError) as error:
+            return str(error)
+        return ""
 
     def _tidied(self, *, sweep: bool) -> str:
         """Write what is buffered and, now and then, forget what is old; what went wrong, if anything."""

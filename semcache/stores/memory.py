@@ -155,6 +155,10 @@ class MemoryStore:
             everything = [(held.entry, list(held.exemplars)) for held in self._live()]
         yield from everything
 
+    def foreign_exemplars(self) -> int:
+        """None: nothing outlives the model it was opened for."""
+        return 0
+
     def stats(self) -> StoreStats:
         with self._lock:
             live = self._live()

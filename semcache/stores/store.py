@@ -152,6 +152,10 @@ class Store(Protocol):
         """
         ...
 
+    def foreign_exemplars(self) -> int:
+        """How many exemplars were embedded by another model, and so are found by no search."""
+        ...
+
     def stats(self) -> StoreStats: ...
 
     def secret(self, name: str) -> bytes:

@@ -376,3 +376,11 @@ def test_the_ledger_and_the_secrets_survive(open_local) -> None:
     again = open_local()
     assert again.ledger_sums() == [LedgerSum("miss", 1, ledger_row().baseline_usd, ledger_row().cost_usd)]
     assert again.secret("tenants") == secret
+
+
+def test_what_is_stored_can_be_read_by_its_owner_only(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path, space="space", dims=4)
+    modes = {path.name: path.stat().st_mode & 0o077 for path in tmp_path.iterdir()}
+    store.close()
+    assert modes
+    assert not any(modes.values())

@@ -27,6 +27,7 @@ class Database:
         self._write_lock = Lock()
         self._readers: deque[sqlite3.Connection] = deque()
         with explained(path):
+            _make_private(path)
             self._writer = _connect(path)
             try:
                 prepare(self._writer, path)
@@ -88,6 +89,12 @@ class Database:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreUnavailable(f"{self.path}: the store is closed")
+
+
+def _make_private(path: Path) -> None:
+    """A new file holds prompts, so only its owner reads it; SQLite gives its log the same rights."""
+    with suppress(OSError):  # it exists, or SQLite will say why it cannot
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

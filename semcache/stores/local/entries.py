@@ -181,3 +181,14 @@ def _values(entry: Entry, scope: bytes, heat: float, held_bytes: int) -> tuple[o
         heat,
         worth_of(heat, cost_usd=entry.cost_usd, held_bytes=held_bytes),
     )
+
+
+def foreign_exemplars(connection: sqlite3.Connection, space: Space) -> int:
+    """Exemplars of other spaces. Spaces without any are forgotten, so that the next count is quick."""
+    (others,) = connection.execute("SELECT count(*) FROM spaces WHERE id != ?", (space.id,)).fetchone()
+    if not others:
+        return 0
+    (count,) = connection.execute("SELECT count(*) FROM exemplars WHERE space != ?", (space.id,)).fetchone()
+    if not count:
+        connection.execute("DELETE FROM spaces WHERE id != ?", (space.id,))
+    return int(count)

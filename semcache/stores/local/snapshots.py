@@ -50,6 +50,7 @@ def write_snapshot(path: Path, owner: Owner, projection: Projection) -> None:
     """Write to a temporary file, sync, rename. Raises `OSError`."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
+        temporary.touch(mode=0o600, exist_ok=False)  # vectors tell much of a text: for its owner only
         with temporary.open("wb") as file:
             _write(file, owner, projection)
             file.flush()

@@ -175,6 +175,10 @@ class LocalStore:
             yield from ((entry, exemplars) for _, entry, exemplars in portion)
             seq = portion[-1][0]
 
+    def foreign_exemplars(self) -> int:
+        with self._database.writing() as connection:
+            return entries.foreign_exemplars(connection, self._space)
+
     def stats(self) -> StoreStats:
         self.flush()
         with self._database.reading() as connection:
