@@ -43,7 +43,6 @@ import random
 import re
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,6 +51,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from slot_values import SlotValues
 
 from semcache.decision.guards import conflicts_between
 from semcache.decision.profile import Profile
@@ -62,8 +62,6 @@ from semcache.embedders.opening import open_embedder
 RATES = (0.005, 0.01, 0.02, 0.05)
 WEIGHTS = {"banking77": 0.4, "clinc150": 0.4, "qqp": 0.15, "disfl_qa": 0.05}
 NOISE_FROM = 0.97  # Quora pairs this close that pass every guard and are labelled different: wrong labels
-RARE_SHARE = 0.03  # a word in more of an intent's texts is a way of asking, not a value
-FEW_INTENTS = 12  # and so is a word that more intents use
 NEAREST = 16
 LOWEST = 0.60  # similarities below this are never served, and not fitted
 FEWEST_HITS = 200
@@ -173,32 +171,17 @@ def _same_intent(confusable: frozenset[frozenset[str]]) -> Callable[[Row, Row], 
 
 
 def _same_answer(rows: list[Row]) -> Callable[[Row, Row], Judged]:
-    counts: dict[str, Counter[str]] = {}
-    sizes = Counter(row["class_id"] for row in rows)
-    used_by: dict[str, set[str]] = {}
-    for row in rows:
-        counts.setdefault(row["class_id"], Counter()).update(_content(row))
-        for word in _content(row):
-            used_by.setdefault(word, set()).add(row["class_id"])
-
-    def values(row: Row, other: Row) -> set[str]:
-        most = RARE_SHARE * sizes[row["class_id"]]
-        rare = (word for word in _content(row) - _content(other) if counts[row["class_id"]][word] <= most)
-        return {word for word in rare if len(used_by[word]) <= FEW_INTENTS}
+    slot_values = SlotValues((row["class_id"], row["text"]) for row in rows)
 
     def judged(asked: Row, stored: Row) -> Judged:
         if asked["class_id"] != stored["class_id"] or asked["answer_kind"] == "oos":
             return False
         if asked["answer_kind"] == "static":
             return True
-        replaced = values(asked, stored) and values(stored, asked)
-        return not replaced if asked["answer_kind"] == "slot" else None
+        is_slot = asked["answer_kind"] == "slot"
+        return not slot_values.differ(asked["class_id"], asked["text"], stored["text"]) if is_slot else None
 
     return judged
-
-
-def _content(row: Row) -> set[str]:
-    return set(Profile.of(row["text"]).grammar.content)
 
 
 def _quora(pairs: list[Row]) -> Trial:

@@ -15,8 +15,9 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from slot_values import SlotValues
+
 MANIFEST = Path(__file__).with_name("datasets.toml")
-NEAR_IDENTICAL = 0.8  # share of words two texts of a slot intent have in common before they are left unjudged
 
 
 class Verdict(Enum):
@@ -112,11 +113,13 @@ def _clinc150(data: Path) -> Workload:
         is_right = asked.class_id == stored.class_id and asked.is_shared
         return Verdict.RIGHT if is_right or asked.text == stored.text else Verdict.WRONG
 
+    values = SlotValues((row.class_id, row.text) for row in rows)
+
     def judge(asked: Row, stored: Row) -> Verdict:
         verdict = strict(asked, stored)
         if verdict is Verdict.WRONG and asked.class_id == stored.class_id and asked.kind != "oos":
-            is_hard_negative = asked.kind == "slot" and _overlap(asked.text, stored.text) < NEAR_IDENTICAL
-            return Verdict.WRONG if is_hard_negative else Verdict.UNJUDGED
+            is_other_value = asked.kind == "slot" and values.differ(asked.class_id, asked.text, stored.text)
+            return Verdict.WRONG if is_other_value else Verdict.UNJUDGED
         return verdict
 
     return Workload("clinc150", _distinct(rows), judge, strict)
@@ -136,11 +139,6 @@ def _quora(data: Path) -> Workload:
 
 
 _LOADERS: dict[str, Callable[[Path], Workload]] = {"banking77": _banking77, "clinc150": _clinc150, "quora": _quora}
-
-
-def _overlap(one: str, other: str) -> float:
-    words, others = set(one.lower().split()), set(other.lower().split())
-    return len(words & others) / max(1, len(words | others))
 
 
 def _distinct(rows: Sequence[Row]) -> tuple[Row, ...]:
