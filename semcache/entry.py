@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from semcache.canonical import digest
@@ -32,7 +33,7 @@ class Scope:
     @classmethod
     def faq(cls, namespace: str, *, model: str | None = None, system: str | None = None) -> Scope:
         """Where the FAQ of a namespace lives; narrowed to a model or a system prompt's digest if given."""
-        return cls(namespace, digest(["faq", namespace, model, system]))
+        return cls(namespace, _faq_digest(namespace, model, system))
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,11 @@ class Bypass:
 
 
 Lookup = Hit | Miss | Bypass
+
+
+@lru_cache(maxsize=4096)
+def _faq_digest(namespace: str, model: str | None, system: str | None) -> str:
+    return digest(["faq", namespace, model, system])
 
 
 def new_entry_id() -> str:

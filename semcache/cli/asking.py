@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from semcache.cli.opening import opened
-from semcache.cli.output import F, json_option, money, print_json, print_table, store_options
+from semcache.cli.output import F, ServiceUrl, json_option, money, print_json, print_table, store_options
 
 
 def request_options(command: F) -> F:
@@ -18,8 +18,17 @@ def request_options(command: F) -> F:
             click.option("--model", default="claude-sonnet-5-5", show_default=True, help="Claude model."),
             click.option("--system", help="System prompt."),
             click.option("--namespace", help="Namespace the question belongs to."),
-            click.option("--max-tokens", default=1024, show_default=True, help="Longest answer."),
-            click.option("--mode", type=click.Choice(["off", "shadow", "exact", "semantic"]), default="semantic"),
+            click.option(
+                "--max-tokens", type=click.IntRange(min=1), default=1024, show_default=True, help="Longest answer."
+            ),
+            click.option(
+                "--mode",
+                type=click.Choice(["off", "shadow", "exact", "semantic"]),
+                default="semantic",
+                show_default=True,
+                help="How far the cache may go; the settings can forbid more.",
+            ),
+            click.option("--upstream", help="claude, simulator, or a base URL; see SEMCACHE_UPSTREAM."),
         )
     ):
         command = option(command)
@@ -29,23 +38,15 @@ def request_options(command: F) -> F:
 @click.command()
 @click.argument("question")
 @request_options
-@click.option("--upstream", help="claude, simulator, or a base URL; see SEMCACHE_UPSTREAM.")
-@click.option("--url", envvar="SEMCACHE_URL", help="Ask this running service instead; see SEMCACHE_URL.")
+@click.option("--url", type=ServiceUrl(), envvar="SEMCACHE_URL", help="Ask this running service; see SEMCACHE_URL.")
 @store_options
 @json_option
 def ask(question: str, url: str | None, as_json: bool, **options: Any) -> None:
-    """Ask QUESTION: from memory where that is known to be right, else from Claude."""
-    from semcache.cli.remote import ask_service
-    from semcache.cli.views import answer_view
+    """Ask QUESTION: from memory where that is known to be right, else from Claude.
 
-    where = {name: options.pop(name) for name in ("data_dir", "store", "upstream")}
-    if url:
-        view = ask_service(url, question, **options)
-    else:
-        with opened(**where) as cache:
-            began = time.perf_counter()
-            answer = cache.ask(question, **options)
-            view = answer_view(answer, latency_ms=(time.perf_counter() - began) * 1000)
+    The answer goes to standard output; how it came about, to standard error.
+    """
+    view = _asked_there(url, question, options) if url else _asked_here(question, options)
     if as_json:
         print_json(view)
         return
@@ -56,18 +57,17 @@ def ask(question: str, url: str | None, as_json: bool, **options: Any) -> None:
 @click.command()
 @click.argument("question")
 @request_options
-@click.option("--explain", is_flag=True, hidden=True, help="Always on: a lookup explains itself.")
 @store_options
 @json_option
-def lookup(question: str, as_json: bool, data_dir: str | None, store: str | None, **options: Any) -> None:
+def lookup(question: str, as_json: bool, **options: Any) -> None:
     """Say what would happen to QUESTION, and why. Nothing is sent, stored or counted.
 
+    Looks with the credential that `ask` would use: ANTHROPIC_API_KEY, or the simulator's with --upstream simulator.
     The exit code is 0 for a hit and 1 otherwise.
     """
     from semcache.cli.views import lookup_view
 
-    options.pop("explain")
-    with opened(data_dir=data_dir, store=store) as cache:
+    with opened(**_places(options)) as cache:
         view = lookup_view(cache.lookup(question, **options))
     if as_json:
         print_json(view)
@@ -77,15 +77,40 @@ def lookup(question: str, as_json: bool, data_dir: str | None, store: str | None
         raise click.exceptions.Exit(1)
 
 
+def _asked_here(question: str, options: dict[str, Any]) -> dict[str, Any]:
+    from semcache.cli.views import answer_view
+
+    with opened(**_places(options)) as cache:
+        began = time.perf_counter()
+        answer = cache.ask(question, **options)
+        latency_ms = (time.perf_counter() - began) * 1000
+        return answer_view(answer, upstream=cache.parts.upstream.name, latency_ms=latency_ms)
+
+
+def _asked_there(url: str, question: str, options: dict[str, Any]) -> dict[str, Any]:
+    from semcache.cli.remote import ask_service
+
+    given = [f"--{name.replace('_', '-')}" for name, value in _places(options).items() if value is not None]
+    if given:
+        raise click.UsageError(f"{given[0]} is the running service's own matter; leave it out, or --url (SEMCACHE_URL)")
+    return ask_service(url, question, **options)
+
+
+def _places(options: dict[str, Any]) -> dict[str, Any]:
+    """Takes out of the options those that say which cache is meant."""
+    return {name: options.pop(name) for name in ("data_dir", "store", "upstream")}
+
+
 def _print_lookup(view: dict[str, Any]) -> None:
-    reason = f" ({view['reason']})" if view.get("reason") else ""
-    click.echo(f"{view['outcome']}{reason}")
-    if view.get("entry"):
+    why = ": ".join(view[name] for name in ("reason", "detail") if view[name])
+    click.echo(view["outcome"] + (f" ({why})" if why else ""))
+    if view["entry"]:
         click.echo(f"entry {view['entry']}: {view['question']}")
-    if view.get("would_be"):
+        click.echo(f"similarity {view['similarity']:.4f}, confidence {view['confidence']:.4f}")
+    if view["would_be"]:
         click.echo("without that:")
         _print_lookup(view["would_be"])
-    if view.get("considered"):
+    if view["considered"]:
         rows = [
             (row["entry"], f"{row['similarity']:.4f}", f"{row['confidence']:.4f}", ", ".join(row["objections"]))
             for row in view["considered"]
@@ -95,8 +120,14 @@ def _print_lookup(view: dict[str, Any]) -> None:
 
 
 def _footnote(view: dict[str, Any]) -> str:
-    parts = [view["outcome"] + (f" ({view['reason']})" if view.get("reason") else "")]
-    if view.get("similarity") is not None:
+    parts = [view["outcome"] + (f" ({view['reason']})" if view["reason"] else "")]
+    if view["similarity"] is not None:
         parts.append(f"similarity {view['similarity']}, confidence {view['confidence']}")
-    parts += [f"{view['latency_ms']:.1f} ms", f"cost ${money(view['cost_usd'])}", f"saved ${money(view['saved_usd'])}"]
+    parts.append(f"{view['latency_ms']:.1f} ms")
+    if view["cost_usd"] is None:
+        parts.append("cost unknown: no price for this model")
+    else:
+        parts += [f"cost ${money(view['cost_usd'])}", f"saved ${money(view['saved_usd'])}"]
+    if view["upstream"] == "simulator":
+        parts.append("simulator, not Claude")
     return " · ".join(parts)

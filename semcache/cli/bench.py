@@ -11,15 +11,17 @@ import click
 _SCRIPTS = {"hit-quality": "hit_quality.py", "latency": "latency.py", "calibrate": "calibrate_threshold.py"}
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @click.argument("name", type=click.Choice(sorted(_SCRIPTS)))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str, arguments: tuple[str, ...]) -> None:
-    """Run a benchmark: hit-quality, latency or calibrate, with the script's own ARGUMENTS (--help lists them)."""
+    """Run a benchmark of the repository with its own ARGUMENTS; `semcache bench NAME --help` lists them."""
     folder = Path(__file__).resolve().parents[2] / "benchmarks"
     script = folder / _SCRIPTS[name]
-    if not script.is_file():
+    if not folder.is_dir():
         raise click.ClickException("the benchmarks come with the repository, not with the package; clone it first")
+    if not script.is_file():
+        raise click.ClickException(f"{script} is not there; update the repository")
     sys.argv = [str(script), *arguments]
     sys.path.insert(0, str(folder))
     runpy.run_path(str(script), run_name="__main__")

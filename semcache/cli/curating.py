@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,10 @@ from semcache.cli.output import Duration, json_option, money, print_json, print_
 @store_options
 @json_option
 def import_(files: tuple[str, ...], kind: str | None, tags: str, as_json: bool, **options: Any) -> None:
-    """Import FAQ FILES (CSV, JSONL, Markdown with question headings). Importing again changes nothing."""
+    """Import FAQ FILES (CSV, JSONL, Markdown with question headings). Importing again changes nothing.
+
+    Rows in error are named by file and line and lose no others; the exit code is 1 where no row was good.
+    """
     from semcache.faq import FaqFormat
     from semcache.wire import read_tags
 
@@ -67,20 +72,18 @@ def stats(as_json: bool, **where: Any) -> None:
 @json_option
 def savings(since: float | None, namespace: str | None, as_json: bool, **where: Any) -> None:
     """What was spent and saved, by outcome."""
+    from semcache.service.views import savings_view
+
     with opened(**where) as cache:
         sums = cache.savings(since=None if since is None else time.time() - since, namespace=namespace)
-    rows = [
-        {**asdict(each), "saved_usd": each.baseline_usd - each.cost_usd}
-        for each in sorted(sums, key=lambda each: each.cost_usd - each.baseline_usd)
-    ]
+    view: dict[str, Any] = savings_view(sorted(sums, key=lambda each: each.cost_usd - each.baseline_usd))
     if as_json:
-        print_json(rows)
+        print_json(view)
         return
-    total = {name: sum(row[name] for row in rows) for name in ("requests", "baseline_usd", "cost_usd", "saved_usd")}
     columns = ("outcome", "requests", "unassisted $", "paid $", "saved $")
     cells = [
         (row["outcome"], row["requests"], money(row["baseline_usd"]), money(row["cost_usd"]), money(row["saved_usd"]))
-        for row in [*rows, {"outcome": "all", **total}]
+        for row in [*view["outcomes"], view["total"]]
     ]
     print_table(columns, cells, right=columns[1:])
 
@@ -92,33 +95,44 @@ def savings(since: float | None, namespace: str | None, as_json: bool, **where: 
 @click.option("--kind", type=click.Choice(["learned", "faq"]), help="Learned answers, or curated ones.")
 @click.option("--older-than", type=Duration(), help="Entries stored longer ago than 90m, 12h, 7d, …")
 @click.option("--near", help="Entries with a question near this text.")
-@click.option("--similarity", default=0.85, show_default=True, help="How near, as cosine.")
+@click.option("--similarity", type=click.FloatRange(-1, 1), help="How near, as cosine.  [default: 0.85]")
 @click.option("--entry", "entry_ids", multiple=True, help="The entry of this id; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @store_options
 @json_option
-def purge(dry_run: bool, yes: bool, as_json: bool, older_than: float | None, **options: Any) -> None:
-    """Remove the entries that meet every condition given."""
+def purge(dry_run: bool, yes: bool, as_json: bool, **options: Any) -> None:
+    """Remove the entries that meet every condition given. Says how many, and asks before it removes them."""
+    where = {name: options.pop(name) for name in ("data_dir", "store")}
+    conditions = _conditions(**options)
+    if as_json and not dry_run and not yes:
+        raise click.UsageError("--json cannot ask; add --yes to remove, or --dry-run to count")
+    with opened(**where) as cache:
+        count = cache.purge(**conditions, dry_run=True)
+        if count and not dry_run:
+            if not yes:
+                click.confirm(f"remove {count} {'entry' if count == 1 else 'entries'}?", abort=True, err=True)
+            count = cache.purge(**conditions)
+    if as_json:
+        print_json({"removed": count, "dry_run": dry_run})
+    else:
+        click.echo(f"{count} {'entry' if count == 1 else 'entries'} {'would be ' if dry_run else ''}removed")
+
+
+def _conditions(older_than: float | None, **options: Any) -> dict[str, Any]:
+    """What the cache is told to purge by."""
     from semcache.entry import Kind
 
-    where = {name: options.pop(name) for name in ("data_dir", "store")}
-    near = {name: options.pop(name) for name in ("near", "similarity")}
-    conditions = {name: value for name, value in options.items() if value not in (None, ())}
-    if "kind" in conditions:
-        conditions["kind"] = Kind(conditions["kind"])
+    given = {name: value for name, value in options.items() if value not in (None, ())}
     if older_than is not None:
-        conditions["created_before"] = time.time() - older_than
-    with opened(**where) as cache:
-        count = cache.purge(**near, **conditions, dry_run=True)
-        if not dry_run and count and (yes or as_json or click.confirm(f"remove {count} entries?")):
-            count = cache.purge(**near, **conditions)
-        elif not dry_run:
-            count = 0
-    if as_json:
-        print_json({"entries": count, "dry_run": dry_run})
-    else:
-        click.echo(f"{count} entries {'would be ' if dry_run else ''}removed")
+        given["created_before"] = time.time() - older_than
+    if not given.keys() - {"similarity"}:
+        raise click.UsageError("name at least one condition; to remove everything, purge by --namespace")
+    if "similarity" in given and "near" not in given:
+        raise click.UsageError("--similarity says how near to --near TEXT; give that too")
+    if not given.get("near", "some").strip():
+        raise click.UsageError("--near: empty; give the text to be near to")
+    return {name: Kind(value) if name == "kind" else value for name, value in given.items()}
 
 
 @click.command()
@@ -139,20 +153,14 @@ def feedback(entry: str, verdict: str, question: str | None, as_json: bool, **wh
         click.echo(f"{entry}: noted as {verdict}")
 
 
-class _progress:
-    """A progress bar on standard error, for people only."""
+@contextmanager
+def _progress(*, hidden: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar on standard error, for people only; what it yields is told how many rows more are done."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    def __init__(self, *, hidden: bool) -> None:
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
-        self._bar = Progress(*columns, console=Console(stderr=True), transient=True, disable=hidden)
-
-    def __enter__(self) -> Any:
-        self._bar.start()
-        task = self._bar.add_task("import", total=None)
-        return lambda rows: self._bar.advance(task, rows)
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
+        task = bar.add_task("import", total=None)
+        yield lambda rows: bar.advance(task, rows)

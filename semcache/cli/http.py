@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
-from urllib.error import HTTPError, URLError
+from http.client import HTTPException
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import click
 
+NOBODY_THERE = "nothing answers at {url}; start the service with `make run` or `semcache serve`, or name it with --url"
 _TIMEOUT_SECONDS = 60
+_LONGEST_ERROR_BYTES = 10_000
 
 
-def send(url: str, body: bytes | None = None) -> Mapping[str, str]:
+def send(
+    url: str, path: str, body: bytes | None = None, *, content_type: str = "application/octet-stream"
+) -> Mapping[str, str]:
     """GET, or POST where there is a body; the headers of the answer. Shows SEMCACHE_ADMIN_KEY where it is set."""
-    if not url.startswith(("http://", "https://")):
-        raise click.ClickException(f"{url}: expected a URL that begins with http:// or https://")
     key = os.environ.get("SEMCACHE_ADMIN_KEY")
-    request = Request(url, data=body, headers={"x-semcache-admin-key": key} if key else {})
+    headers = {"content-type": content_type, **({"x-semcache-admin-key": key} if key else {})}
+    request = Request(url + path, data=body, headers=headers)
     try:
         with urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
             return {name.lower(): value for name, value in response.headers.items()}
     except HTTPError as error:
-        raise click.ClickException(
-            f"{url} answered {error.code}: {error.read(500).decode('utf-8', 'replace')}"
-        ) from None
-    except (URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise click.ClickException(f"nothing answers at {url} ({reason}); start the service with: make run") from None
+        with error:
+            problem = _told(error.read(_LONGEST_ERROR_BYTES))
+        raise click.ClickException(f"{url}{path.partition('?')[0]} answered {error.code}: {problem}") from None
+    except (OSError, HTTPException, ValueError):
+        raise click.ClickException(NOBODY_THERE.format(url=url)) from None
+
+
+def told(body: object) -> str:
+    """What an error body in Claude's shape says."""
+    match body:
+        case {"error": {"type": str(kind), "message": str(message)}}:
+            return f"{kind}: {message}"
+        case _:
+            return "nothing that can be read"
+
+
+def _told(raw: bytes) -> str:
+    try:
+        return told(json.loads(raw))
+    except ValueError:
+        return told(None)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
 from semcache.cli.opening import opened
 from semcache.cli.output import json_option, print_json, print_table, store_options
+
+if TYPE_CHECKING:
+    from semcache.embedders.originals import Origin
 
 
 @click.group()
@@ -16,39 +25,41 @@ def models() -> None:
 @models.command()
 @click.argument("name", required=False)
 @click.option("--force", is_flag=True, help="Build again what is built already.")
-def build(name: str | None, force: bool) -> None:
+@json_option
+def build(name: str | None, force: bool, as_json: bool) -> None:
     """Build NAME: a model of embedders.toml (default), a hub name, or a folder that sentence-transformers loads."""
-    import shutil
-
     from semcache.assembly import find_models_dir
     from semcache.embedders.build import build_model
-    from semcache.embedders.originals import resolve_source
+    from semcache.embedders.built import read_built
+    from semcache.embedders.opening import SENTENCE_TRANSFORMERS
+    from semcache.embedders.originals import origin_of, resolve_source
     from semcache.settings import load_settings
 
     settings = load_settings()
     models_dir = find_models_dir(settings)
-    wanted = name or settings.embedder
-    source = resolve_source(wanted, models_dir=models_dir)
-    if force:
-        shutil.rmtree(models_dir / getattr(source, "name", str(source)), ignore_errors=True)
-    shown: set[str] = set()
-
-    def progress(step: str, share: float) -> None:
-        if step not in shown:
-            shown.add(step)
-            click.echo(f"{share:4.0%}  {step}", err=True)
-
-    folder = build_model(source, models_dir=models_dir, progress=progress)
-    click.echo(f"{folder} is ready")
+    source = resolve_source(name or settings.embedder.removeprefix(SENTENCE_TRANSFORMERS), models_dir=models_dir)
+    origin = origin_of(source)
+    folder = models_dir / origin.name
+    refuse_original(origin, folder)
+    with set_aside(folder, origin) if force else nullcontext():
+        folder = build_model(source, models_dir=models_dir, progress=_progress())
+    if as_json:
+        print_json({"name": origin.name, "folder": folder, "fingerprint": read_built(folder).fingerprint})
+    else:
+        click.echo(f"{folder} is ready")
 
 
 @models.command()
 @store_options
-def reembed(data_dir: str | None, store: str | None) -> None:
+@json_option
+def reembed(as_json: bool, **where: Any) -> None:
     """Embed anew what another model embedded. The service does it by itself when it starts."""
-    with opened(data_dir=data_dir, store=store) as cache:
+    with opened(**where) as cache:
         count = cache.reembed()
-    click.echo(f"{count} entries embedded anew")
+    if as_json:
+        print_json({"entries": count})
+    else:
+        click.echo(f"{count} {'entry' if count == 1 else 'entries'} embedded anew")
 
 
 @models.command("list")
@@ -75,3 +86,48 @@ def list_(as_json: bool) -> None:
         print_json(rows)
     else:
         print_table(tuple(rows[0]) if rows else (), [tuple(row.values()) for row in rows])
+
+
+def refuse_original(origin: Origin, folder: Path) -> None:
+    """What is built replaces the folder of its name: that must not be the original, or what holds it."""
+    if origin.spec is not None or origin.place is None or not Path(origin.place).is_dir():
+        return
+    place, target = Path(origin.place).resolve(), folder.resolve()
+    if place == target or target in place.parents:
+        raise click.UsageError(f"{place}: what is built would take the place of the original; move it elsewhere")
+
+
+@contextmanager
+def set_aside(folder: Path, origin: Origin) -> Iterator[None]:
+    """What was built from this source steps aside for a new build, and comes back if that fails.
+
+    Raises `EmbedderError` for a folder that holds anything else.
+    """
+    from semcache.embedders.built import BUILT_FILE, read_built
+
+    if not folder.exists():
+        yield
+        return
+    if not (folder / BUILT_FILE).is_file():
+        raise click.UsageError(f"{folder}: not a built model; --force would remove it, so move it elsewhere")
+    if (source := read_built(folder).source) != origin.label:
+        raise click.UsageError(f"{folder}: built from {source}, not from {origin.label}; rename the new model")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
+        kept = folder.rename(Path(scratch) / "kept")
+        try:
+            yield
+        finally:
+            if not folder.exists():
+                kept.rename(folder)
+
+
+def _progress() -> Callable[[str, float], None]:
+    """Each step once, on standard error."""
+    shown: set[str] = set()
+
+    def progress(step: str, share: float) -> None:
+        if step not in shown:
+            shown.add(step)
+            click.echo(f"{share:4.0%}  {step}", err=True)
+
+    return progress

@@ -16,7 +16,7 @@ from semcache.errors import SemcacheError
 F = TypeVar("F", bound=Callable[..., Any])
 
 _UNSEEN_WIDTH = 160  # columns where nobody's terminal says how many there are
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class CommandLine(click.Group):
@@ -28,19 +28,31 @@ class CommandLine(click.Group):
         except SemcacheError as error:
             if ctx.params.get("debug"):
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(" ".join(str(error).split())) from error
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, from a number with a unit: 90s, 15m, 7d."""
+    """Seconds, from a number with a unit: 50ms, 90s, 15m, 7d."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", str(value).strip().lower())
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|[smhdw])", str(value).strip().lower())
         if found is None:
             self.fail(f"{value!r} is no duration; write it like 90s, 15m, 12h, 7d or 2w", param, ctx)
         return float(found[1]) * _SECONDS[found[2]]
+
+
+class ServiceUrl(click.ParamType[str]):
+    """A base URL, without the slash at its end."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        url = str(value).strip().rstrip("/")
+        if not url.startswith(("http://", "https://")):
+            self.fail(f"{value!r} does not begin with http:// or https://", param, ctx)
+        return url
 
 
 def json_option(command: F) -> F:
@@ -74,12 +86,12 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, rig
     console.print(table)
 
 
-def money(amount: Decimal | None) -> str:
-    """Dollars; small amounts keep their digits."""
+def money(amount: Decimal | float | None) -> str:
+    """Dollars; small amounts keep their digits. Empty: no price is known."""
     if amount is None:
         return ""
     return f"{amount:,.2f}" if not -1 < amount < 1 else f"{amount:.6f}"
 
 
 def _plain(value: Any) -> Any:
-    return str(value) if isinstance(value, Decimal) else getattr(value, "value", str(value))
+    return float(value) if isinstance(value, Decimal) else getattr(value, "value", str(value))

@@ -2,64 +2,84 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anthropic
 import click
+
+from semcache.cli.http import NOBODY_THERE, told
+
+if TYPE_CHECKING:
+    import anthropic
 
 _SOME_KEY = "semcache-cli"  # a service that passes credentials on to Claude will be told to use another
 
 
 def sdk_client(url: str) -> anthropic.Anthropic:
     """The SDK pointed at a service, with ANTHROPIC_API_KEY where it is set."""
-    import os
+    import anthropic
 
     return anthropic.Anthropic(base_url=url, api_key=os.environ.get("ANTHROPIC_API_KEY") or _SOME_KEY, max_retries=0)
 
 
-def ask_service(
-    url: str, question: str, *, client: anthropic.Anthropic | None = None, **options: Any
+def ask_service(  # noqa: PLR0913 - the fields of a request and of its headers
+    url: str,
+    question: str,
+    *,
+    model: str,
+    max_tokens: int,
+    client: anthropic.Anthropic | None = None,
+    system: str | None = None,
+    mode: str = "semantic",
+    namespace: str | None = None,
+    tags: Sequence[str] = (),
 ) -> dict[str, Any]:
     """One question over HTTP; the answer, and what the response headers say about it."""
-    headers = {"x-semcache-mode": options.get("mode") or "semantic"}
-    if options.get("namespace"):
-        headers["x-semcache-namespace"] = options["namespace"]
-    system = {"system": options["system"]} if options.get("system") else {}
+    import anthropic
+
+    named = {"x-semcache-mode": mode, "x-semcache-namespace": namespace, "x-semcache-tags": ",".join(tags)}
+    client = client or sdk_client(url)
     began = time.perf_counter()
     try:
-        response = (client or sdk_client(url)).messages.with_raw_response.create(
-            model=options["model"],
-            max_tokens=options["max_tokens"],
+        response = client.messages.with_raw_response.create(
+            model=model,
+            max_tokens=max_tokens,
             messages=[{"role": "user", "content": question}],
-            extra_headers=headers,
-            **system,
+            system=anthropic.omit if system is None else system,
+            extra_headers={name: value for name, value in named.items() if value},
         )
     except anthropic.APIConnectionError:
-        raise click.ClickException(f"nothing answers at {url}; start the service with: make run") from None
+        raise click.ClickException(NOBODY_THERE.format(url=url)) from None
     except anthropic.APIStatusError as error:
-        raise click.ClickException(f"the service answered {error.status_code}: {error.message}") from None
+        raise click.ClickException(f"{url} answered {error.status_code}: {told(error.body)}") from None
     latency_ms = (time.perf_counter() - began) * 1000
-    text = "".join(block.text for block in response.parse().content if block.type == "text")
-    return {"answer": text, **_headers_view(response.headers), "latency_ms": round(latency_ms, 2)}
+    message = response.parse()
+    text = "".join(block.text for block in message.content if block.type == "text")
+    return _view(response.headers, answer=text, model=message.model, latency_ms=latency_ms)
 
 
-def _headers_view(headers: Any) -> dict[str, Any]:
-    """Outcome, numbers and money, from Cache-Status and the x-semcache headers."""
+def _view(headers: Mapping[str, str], *, answer: str, model: str, latency_ms: float) -> dict[str, Any]:
+    """The keys of `views.answer_view`, from Cache-Status (RFC 9211) and the x-semcache headers."""
     status = headers.get("cache-status", "")
-    detail = status.rpartition("detail=")[2] if "detail=" in status else ""
-    is_hit = "; hit" in status
-    outcome = detail if is_hit else "bypass" if "fwd=bypass" in status else "miss"
+    words = [word.strip() for word in status.split(";")]
+    detail = next((word.removeprefix("detail=").strip('"') for word in words if word.startswith("detail=")), None)
+    is_hit = "hit" in words
+    entry = headers.get("x-semcache-entry")
     return {
-        "model": headers.get("x-semcache-model"),
-        "outcome": outcome,
-        "reason": "" if is_hit else detail,
-        "entry": headers.get("x-semcache-entry"),
+        "answer": answer,
+        "model": headers.get("x-semcache-model", model),
+        "outcome": detail if is_hit else "bypass" if "fwd=bypass" in words else "miss",
+        "reason": None if is_hit else detail,
+        "entry": entry if is_hit else None,
+        "stored": entry if "stored" in words else None,
         "similarity": _number(headers.get("x-semcache-similarity")),
         "confidence": _number(headers.get("x-semcache-confidence")),
         "cost_usd": _dollars(headers.get("x-semcache-cost-usd")),
         "saved_usd": _dollars(headers.get("x-semcache-saved-usd")),
+        "latency_ms": round(latency_ms, 2),
         "upstream": headers.get("x-semcache-upstream"),
     }
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
-from semcache.cli.output import store_options
+from semcache.cli.output import Duration, store_options
 
 
 @click.command()
@@ -32,13 +34,17 @@ def serve(data_dir: str | None, mode: str | None, **options: Any) -> None:
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8081, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8081, show_default=True, help="Port to listen on; 0: any free one."
+)
 @click.option(
     "--answers", type=click.Path(exists=True, dir_okay=False), help='JSONL of {"question": …, "answer": …}; else echo.'
 )
-@click.option("--head-delay", default=0.0, help="Seconds before an answer begins.")
-@click.option("--chunk-delay", default=0.0, help="Seconds between two pieces of a stream.")
-def simulate(host: str, port: int, answers: str | None, head_delay: float, chunk_delay: float) -> None:
+@click.option(
+    "--head-delay", type=Duration(), default="0s", show_default=True, help="Before an answer begins: 50ms, 2s, …"
+)
+@click.option("--chunk-delay", type=Duration(), default="0s", show_default=True, help="Between two pieces of a stream.")
+def simulate(host: str, port: int, answers: str | None, **delays: float) -> None:
     """Serve the simulator of the Messages API alone. Faults on demand: header x-simulator-fault."""
     import uvicorn
 
@@ -48,18 +54,44 @@ def simulate(host: str, port: int, answers: str | None, head_delay: float, chunk
     from semcache.upstream.simulator import Conduct, Simulator, simulator_app
 
     prices = PriceBook.load(find_claude_manifest(find_models_dir(load_settings())))
-    conduct = Conduct(head_delay_seconds=head_delay, chunk_delay_seconds=chunk_delay)
+    conduct = Conduct(head_delay_seconds=delays["head_delay"], chunk_delay_seconds=delays["chunk_delay"])
     simulator = Simulator(prices, answers=_table(answers) if answers else None, conduct=conduct)
-    click.echo(f"simulator of the Messages API on http://{host}:{port} (no answer comes from Claude)")
-    uvicorn.run(simulator_app(simulator), host=host, port=port, log_level="warning")
+    with _bound(host, port) as listener, suppress(KeyboardInterrupt):
+        where = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        click.echo(f"simulator of the Messages API on http://{where} (no answer comes from Claude)")
+        config = uvicorn.Config(simulator_app(simulator), log_level="warning", ws="none", proxy_headers=False)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A listening socket: a port that is taken is one line, before anything is said to be served."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
 
 
 def _table(path: str) -> dict[str, str]:
     table = {}
-    for number, line in enumerate(Path(path).read_text("utf-8").splitlines(), start=1):
+    for number, line in enumerate(_lines(Path(path)), start=1):
+        if not line.strip():
+            continue
         try:
             row = json.loads(line)
-            table[row["question"]] = row["answer"]
-        except (ValueError, KeyError, TypeError):
-            raise click.ClickException(f'{path}: line {number}: expected {{"question": …, "answer": …}}') from None
+            question, answer = row["question"], row["answer"]
+        except (ValueError, KeyError, TypeError, RecursionError):
+            question = answer = None
+        if not isinstance(question, str) or not isinstance(answer, str):
+            raise click.ClickException(f'{path}: line {number}: expected {{"question": "…", "answer": "…"}}')
+        table[question] = answer
     return table
+
+
+def _lines(path: Path) -> list[str]:
+    """Split at line feeds only: JSON texts may hold other separators as they are."""
+    try:
+        return path.read_text("utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{path}: not UTF-8; save it as UTF-8") from None
+    except OSError as error:
+        raise click.ClickException(f"{path}: cannot be read: {error.strerror}") from None

@@ -1,52 +1,70 @@
-"""Lookups and answers as plain values for JSON."""
+"""Lookups and answers as plain values for JSON: the same keys whatever the outcome, and on every face."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from semcache.entry import Bypass, Hit, Lookup, Miss
+from semcache.entry import Bypass, Considered, Hit, Lookup, Miss
 from semcache.exchange import Answer
 
 
 def lookup_view(lookup: Lookup) -> dict[str, Any]:
-    """What a lookup found, and why."""
-    match lookup:
-        case Hit():
-            return {
-                "outcome": lookup.kind.value,
-                "entry": lookup.entry.id,
-                "question": lookup.entry.question,
-                "similarity": round(lookup.similarity, 4),
-                "confidence": round(lookup.confidence, 4),
-                "considered": _considered(lookup),
-            }
-        case Miss():
-            return {"outcome": "miss", "reason": lookup.reason, "considered": _considered(lookup)}
-        case Bypass():
-            inner = lookup_view(lookup.would_be) if lookup.would_be is not None else None
-            return {"outcome": "bypass", "reason": lookup.reason, "would_be": inner}
-
-
-def answer_view(answer: Answer, *, latency_ms: float) -> dict[str, Any]:
-    """An answer with what it cost."""
+    """What a lookup found, and why. Without a hit, the numbers are those of the nearest candidate."""
     return {
-        "answer": answer.message.text,
-        "model": answer.message.model,
-        **lookup_view(answer.lookup),
-        "stored": answer.stored.id if answer.stored else None,
-        "cost_usd": answer.cost_usd,
-        "saved_usd": answer.saved_usd,
-        "latency_ms": round(latency_ms, 2),
+        "outcome": _outcome(lookup),
+        "reason": None if isinstance(lookup, Hit) else lookup.reason,
+        "detail": (lookup.detail or None) if isinstance(lookup, Bypass) else None,
+        "entry": lookup.entry.id if isinstance(lookup, Hit) else None,
+        "question": lookup.entry.question if isinstance(lookup, Hit) else None,
+        **_numbers(lookup),
+        "considered": [] if isinstance(lookup, Bypass) else [_considered_view(each) for each in lookup.considered],
+        "would_be": lookup_view(lookup.would_be) if isinstance(lookup, Bypass) and lookup.would_be else None,
     }
 
 
-def _considered(lookup: Hit | Miss) -> list[dict[str, Any]]:
-    return [
-        {
-            "entry": each.entry_id,
-            "similarity": round(each.similarity, 4),
-            "confidence": round(each.confidence, 4),
-            "objections": list(each.objections),
-        }
-        for each in lookup.considered
-    ]
+def answer_view(answer: Answer, *, upstream: str, latency_ms: float) -> dict[str, Any]:
+    """An answer with what it cost."""
+    lookup = answer.lookup
+    return {
+        "answer": answer.message.text,
+        "model": answer.message.model,
+        "outcome": _outcome(lookup),
+        "reason": None if isinstance(lookup, Hit) else lookup.reason,
+        "entry": lookup.entry.id if isinstance(lookup, Hit) else None,
+        "stored": answer.stored.id if answer.stored else None,
+        **_numbers(lookup),
+        "cost_usd": answer.cost_usd,
+        "saved_usd": answer.saved_usd,
+        "latency_ms": round(latency_ms, 2),
+        "upstream": upstream,
+    }
+
+
+def _outcome(lookup: Lookup) -> str:
+    match lookup:
+        case Hit():
+            return lookup.kind.value
+        case Miss():
+            return "miss"
+        case Bypass():
+            return "bypass"
+
+
+def _numbers(lookup: Lookup) -> dict[str, float | None]:
+    match lookup:
+        case Hit():
+            return _rounded(lookup)
+        case Miss(considered=considered) if considered:
+            return _rounded(max(considered, key=lambda each: each.similarity))
+        case Bypass(would_be=Hit() as would_be):
+            return _rounded(would_be)
+        case _:
+            return {"similarity": None, "confidence": None}
+
+
+def _rounded(found: Hit | Considered) -> dict[str, float | None]:
+    return {"similarity": round(found.similarity, 4), "confidence": round(found.confidence, 4)}
+
+
+def _considered_view(each: Considered) -> dict[str, Any]:
+    return {"entry": each.entry_id, **_rounded(each), "objections": list(each.objections)}
