@@ -2,7 +2,7 @@
 
 Fills one scope with questions, then asks through the library and through the real service over HTTP: the same again
 (exact), in other words (semantic), and something new (miss, answered by the simulator). What is asked is drawn with
-popularity 1/rank, as traffic is; no embedding is ever kept.
+popularity 1/rank, as traffic is, after a while of such traffic in yet other words; no embedding is ever kept.
 
     python benchmarks/latency.py                    1,000 and 10,000 entries; about four minutes
     python benchmarks/latency.py --entries 100000   about ten minutes more
@@ -53,6 +53,7 @@ class Plan:
     clients: tuple[int, ...]
     runs: int
     asked: int  # requests of one kind in one run by one client
+    earlier: int  # requests before anything is measured
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -79,8 +80,8 @@ def _options(arguments: Sequence[str] | None) -> tuple[Plan, bool]:
     options = parser.parse_args(arguments)
     entries, clients = (tuple(map(int, text.split(","))) for text in (options.entries, options.clients))
     if options.quick:
-        return Plan(entries[:1], clients, 1, min(options.asked, 100)), options.json
-    return Plan(entries, clients, options.runs, options.asked), options.json
+        return Plan(entries[:1], clients, 1, min(options.asked, 100), earlier=200), options.json
+    return Plan(entries, clients, options.runs, options.asked, earlier=2000), options.json
 
 
 def _filled(folder: Path, entries: int, plan: Plan) -> list[Question]:
@@ -89,7 +90,7 @@ def _filled(folder: Path, entries: int, plan: Plan) -> list[Question]:
     with _opened(folder) as cache:
         for question in stored:
             cache.put(question.text, ANSWER, model=MODEL, max_tokens=MAX_TOKENS, api_key=KEY)
-    needed = plan.asked * plan.runs * (1 + sum(plan.clients))
+    needed = plan.asked * plan.runs * (1 + sum(plan.clients)) + plan.earlier
     return random.Random(2).choices(stored, [1 / rank for rank in range(1, entries + 1)], k=needed)
 
 
@@ -109,7 +110,8 @@ def _library(folder: Path, entries: int, plan: Plan, asked: list[Question]) -> d
             options = {"model": MODEL, "max_tokens": MAX_TOKENS, "api_key": KEY}
             return isinstance(cache.ask(text, **options).lookup, Hit)
 
-        _settled(lambda: ask(asked[0].reworded))
+        for question in asked[-plan.earlier :]:
+            ask(question.earlier)
         kinds: dict[str, tuple[Callable[[str], Any], Callable[[Question], str]]] = {
             "forward pass": (embed, lambda question: question.reworded),
             "exact hit": (ask, lambda question: question.text),
@@ -135,21 +137,13 @@ def _timed(act: Callable[[str], Any], texts: list[str], *, hits: bool) -> list[f
     return latencies
 
 
-def _settled(act: Callable[[], Any]) -> None:
-    """Let the index be built and the caches fill as they do in a process that has served for a while."""
-    for _ in range(20):
-        act()
-    time.sleep(3)
-
-
 # over HTTP
 
 
 def _service(folder: Path, entries: int, plan: Plan, asked: list[Question]) -> dict[str, dict[str, Any]]:
     figures: dict[str, dict[str, Any]] = {}
     with _running(folder) as (port, process, ready_seconds):
-        _load(port, 1, [_body(asked[0].reworded)] * 20)
-        time.sleep(3)
+        _load(port, 1, [_body(question.earlier) for question in asked[-plan.earlier :]])
         rest = asked[plan.asked * plan.runs :]
         for clients in plan.clients:
             count = plan.asked * clients

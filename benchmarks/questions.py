@@ -23,10 +23,11 @@ _WHICH = ("", "spare ", "family ", "rented ")
 
 @dataclass(frozen=True)
 class Question:
-    """`reworded` asks the same in other words; `unknown` asks what is nowhere stored."""
+    """`reworded` and `earlier` ask the same in other words; `unknown` asks what is nowhere stored."""
 
     text: str
     reworded: str
+    earlier: str
     unknown: str
 
 
@@ -38,5 +39,5 @@ def questions(count: int, *, seed: int) -> list[Question]:
     for act, thing, which, place in every[:count]:
         about = f"{act} the {which}{thing} in my {place}"
         unknown = f"Why would anyone paint a {which}{thing} from a {place} before they {act} it?"
-        made.append(Question(f"How do I {about}?", f"How can I {about}?", unknown))
+        made.append(Question(f"How do I {about}?", f"How can I {about}?", f"How could I {about}?", unknown))
     return made

@@ -41,8 +41,10 @@ def build(name: str | None, force: bool, as_json: bool) -> None:
     origin = origin_of(source)
     folder = models_dir / origin.name
     refuse_original(origin, folder)
-    with set_aside(folder, origin) if force else nullcontext():
-        folder = build_model(source, models_dir=models_dir, progress=_progress())
+    if force:
+        require_built_from(folder, origin)
+    with replacing(folder) if force else nullcontext(models_dir) as room:
+        build_model(source, models_dir=room, progress=_progress())
     if as_json:
         print_json({"name": origin.name, "folder": folder, "fingerprint": read_built(folder).fingerprint})
     else:
@@ -97,28 +99,33 @@ def refuse_original(origin: Origin, folder: Path) -> None:
         raise click.UsageError(f"{place}: what is built would take the place of the original; move it elsewhere")
 
 
-@contextmanager
-def set_aside(folder: Path, origin: Origin) -> Iterator[None]:
-    """What was built from this source steps aside for a new build, and comes back if that fails.
-
-    Raises `EmbedderError` for a folder that holds anything else.
-    """
+def require_built_from(folder: Path, origin: Origin) -> None:
+    """Only what was built from this source may be replaced. Raises `EmbedderError` for what cannot be read."""
     from semcache.embedders.built import BUILT_FILE, read_built
 
     if not folder.exists():
-        yield
         return
     if not (folder / BUILT_FILE).is_file():
         raise click.UsageError(f"{folder}: not a built model; --force would remove it, so move it elsewhere")
     if (source := read_built(folder).source) != origin.label:
         raise click.UsageError(f"{folder}: built from {source}, not from {origin.label}; rename the new model")
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Yields where to build anew; what was built then takes the folder's place. If that fails, nothing has changed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        kept = folder.rename(Path(scratch) / "kept")
+        room, old = Path(scratch) / "new", Path(scratch) / "old"
+        yield room
+        if folder.exists():
+            folder.rename(old)
         try:
-            yield
-        finally:
-            if not folder.exists():
-                kept.rename(folder)
+            (room / folder.name).rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
 
 
 def _progress() -> Callable[[str, float], None]:

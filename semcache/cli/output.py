@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -23,6 +24,9 @@ class CommandLine(click.Group):
     """Turns what we raise on purpose into one line on standard error and exit code 1."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # arguments and answers may hold what no terminal can show
+                stream.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except SemcacheError as error:

@@ -68,7 +68,10 @@ def _bound(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}; choose another --port") from None
+        problem = (error.strerror or str(error)).partition(" (while")[0]
+        raise click.ClickException(
+            f"cannot listen on {host}:{port}: {problem}; choose another --host or --port"
+        ) from None
 
 
 def _table(path: str) -> dict[str, str]:

@@ -1,0 +1,116 @@
+"""The doctor's checks of what is data: the embedding model, its calibration, prices, and Claude's models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from semcache.cli.finding import Finding, fail, ok, warn
+
+if TYPE_CHECKING:
+    from semcache.pricing import PriceBook
+    from semcache.settings import Settings
+
+_PRICES_OLD_AFTER = timedelta(days=90)
+_RETIRING_WITHIN = timedelta(days=60)
+
+
+def models_dir(settings: Settings) -> Iterator[Finding]:
+    from semcache.embedders.manifest import find_manifest
+
+    folder, manifest = _models_dir(settings), find_manifest(_models_dir(settings))
+    if not folder.is_dir():
+        yield fail(
+            "models directory", f"{folder} is not there", "run `semcache models build`, or set SEMCACHE_MODELS_DIR"
+        )
+    elif manifest.parent != folder:
+        yield warn("models directory", f"{folder} has no manifest; {manifest} is read", "set SEMCACHE_MODELS_DIR")
+    else:
+        yield ok("models directory", str(folder))
+
+
+def embedding_model(settings: Settings) -> Iterator[Finding]:
+    """Opening it compares every file with its checksum."""
+    from semcache.embedders.opening import open_embedder
+
+    embedder = open_embedder(settings.embedder, models_dir=_models_dir(settings))
+    yield ok("embedding model", f"{embedder.fingerprint} is intact")
+    embedder.close()
+
+
+def calibration(settings: Settings) -> Iterator[Finding]:
+    from semcache.embedders.opening import calibration_of
+
+    found = calibration_of(settings.embedder, models_dir=_models_dir(settings))
+    remedy = "run benchmarks/calibrate_threshold.py --write models/embedders.toml"
+    if found is None:
+        yield fail("calibration", f"{settings.embedder} has none", remedy)
+    elif (threshold := found.threshold_for(settings.error_budget)) > 1:
+        finding = f"no similarity is safe enough for {settings.error_budget:.2%}"
+        yield warn("calibration", finding, f"{remedy}, or raise SEMCACHE_ERROR_BUDGET")
+    else:
+        yield ok("calibration", f"similar from {threshold} on, for at most {settings.error_budget:.2%} wrong")
+
+
+def prices(settings: Settings) -> Iterator[Finding]:
+    age = today() - _book(settings).checked
+    said = f"checked {age.days} days ago"
+    if age > _PRICES_OLD_AFTER:
+        yield warn("prices", said, "compare models/claude.toml with Claude's price page")
+    else:
+        yield ok("prices", said)
+
+
+def claude_models(settings: Settings) -> Iterator[Finding]:
+    """Those that are going, and those that have gone although the manifest does not say so."""
+    from semcache.pricing.model import Lifecycle
+
+    book, day = _book(settings), today()
+    yield ok("Claude models", f"{sum(model.answers_on(day) for model in book.models)} are known that answer today")
+    for model in book.models:
+        if model.retires_at is None:
+            continue
+        if model.lifecycle is Lifecycle.RETIRED:
+            yield ok("Claude models", f"{model.id} retired on {model.retires_at}")
+        elif model.retires_at <= day:
+            finding = f"{model.id} retired on {model.retires_at}, and models/claude.toml does not say so"
+            yield warn("Claude models", finding, "update models/claude.toml, and move its callers to a successor")
+        elif model.retires_at <= day + _RETIRING_WITHIN:
+            yield warn("Claude models", f"{model.id} retires on {model.retires_at}", "move its callers to a successor")
+
+
+def upstream(settings: Settings) -> Iterator[Finding]:
+    """Asks what Claude Code asks when it starts; any answer will do."""
+    import asyncio
+
+    from semcache.assembly import open_upstream
+    from semcache.upstream.upstream import UpstreamRequest
+
+    async def status() -> int:
+        opened = open_upstream(settings, _book(settings))
+        try:
+            response = await opened.open(UpstreamRequest("HEAD", "/api/hello"))
+            await response.aclose()
+            return response.status
+        finally:
+            await opened.aclose()
+
+    yield ok("upstream", f"{settings.upstream} answers ({asyncio.run(status())})")
+
+
+def today() -> date:
+    return datetime.now().astimezone().date()
+
+
+def _models_dir(settings: Settings) -> Path:
+    from semcache.assembly import find_models_dir
+
+    return find_models_dir(settings)
+
+
+def _book(settings: Settings) -> PriceBook:
+    from semcache.pricing import PriceBook, find_claude_manifest
+
+    return PriceBook.load(find_claude_manifest(_models_dir(settings)))
