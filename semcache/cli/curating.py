@@ -71,7 +71,7 @@ def stats(as_json: bool, **where: Any) -> None:
 @store_options
 @json_option
 def savings(since: float | None, namespace: str | None, as_json: bool, **where: Any) -> None:
-    """What was spent and saved, by outcome."""
+    """What was spent and saved, by outcome. A running service books what it answered once a second."""
     from semcache.service.views import savings_view
 
     with opened(**where) as cache:
