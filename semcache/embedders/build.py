@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from semcache.embedders.built import (
+    BUILT_FILE,
     MODEL_FILE,
     TOKENIZER_FILE,
     Built,
@@ -90,6 +91,10 @@ def check_built(folder: Path, original: Original) -> None:
 def _is_current(folder: Path, origin: Origin) -> bool:
     if not folder.exists():
         return False
+    if any(folder.iterdir()) and not any((folder / file).exists() for file in (BUILT_FILE, MODEL_FILE)):
+        raise EmbedderError(
+            f"{folder}: holds something else than a built model; rename it, or build under another name"
+        )
     try:
         built = read_artifacts(folder).built
     except EmbedderError as error:

@@ -236,3 +236,12 @@ def test_a_source_is_a_manifest_name_a_folder_or_a_hub_name(repository_models: P
 def test_an_unknown_source_names_the_nearest_known(repository_models: Path) -> None:
     with pytest.raises(ManifestError, match="did you mean 'all-MiniLM-L6-v2'"):
         resolve_source("all-minilm-l6", models_dir=repository_models)
+
+
+def test_a_folder_that_is_no_built_model_is_never_replaced(tmp_path: Path) -> None:
+    original = tmp_path / "models" / "mine"
+    original.mkdir(parents=True)
+    (original / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(EmbedderError, match="holds something else"):
+        build_model(original, models_dir=tmp_path / "models")
+    assert (original / "model.safetensors").read_bytes() == b"weights"
