@@ -241,6 +241,7 @@ def test_an_unknown_source_names_the_nearest_known(repository_models: Path) -> N
 def test_a_folder_that_is_no_built_model_is_never_replaced(tmp_path: Path) -> None:
     original = tmp_path / "models" / "mine"
     original.mkdir(parents=True)
+    (original / "config.json").write_text("{}")
     (original / "model.safetensors").write_bytes(b"weights")
     with pytest.raises(EmbedderError, match="holds something else"):
         build_model(original, models_dir=tmp_path / "models")
