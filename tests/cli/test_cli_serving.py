@@ -38,6 +38,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_heed_ctrl_c,
         )
 
     def run(self, *words: str, **given: str) -> subprocess.CompletedProcess[str]:
@@ -65,6 +66,11 @@ class Shell:
             yield process.stdout.readline().split(" on ")[1].split()[0]
         finally:
             end(process)
+
+
+def _heed_ctrl_c() -> None:
+    """A test run in the background ignores SIGINT, and what it starts would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(process: subprocess.Popen[str]) -> str:
