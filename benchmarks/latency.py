@@ -122,7 +122,10 @@ def _library(folder: Path, entries: int, plan: Plan, asked: list[Question]) -> d
         for run in range(plan.runs):
             part = asked[run * plan.asked : (run + 1) * plan.asked]
             for kind, (act, text_of) in kinds.items():
-                measured[kind].append(_timed(act, [text_of(question) for question in part], hits=kind.endswith("hit")))
+                texts = [text_of(question) for question in part]
+                if kind == "miss":  # each of them new
+                    texts = [f"{text} ({run}.{number})" for number, text in enumerate(texts)]
+                measured[kind].append(_timed(act, texts, hits=kind.endswith("hit")))
     return {f"library, {entries:,} entries: {kind}": _summary(runs) for kind, runs in measured.items()}
 
 
@@ -156,7 +159,10 @@ def _service(folder: Path, entries: int, plan: Plan, asked: list[Question]) -> d
                 figures[name] = _http_summary(results, kind.split()[0])
             rest = rest[plan.runs * count :] or asked
         misses = [
-            _load(port, 1, [_body(f"{q.unknown} ({run})") for q in asked[: plan.asked]]) for run in range(plan.runs)
+            _load(
+                port, 1, [_body(f"{q.unknown} (HTTP {run}.{number})") for number, q in enumerate(asked[: plan.asked])]
+            )
+            for run in range(plan.runs)
         ]
         figures[f"HTTP, {entries:,} entries, 1 clients: miss"] = _http_summary(misses, None)
         memory = _resident_megabytes(process.pid)
