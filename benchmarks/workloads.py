@@ -1,4 +1,4 @@
-"""Datasets as workloads: texts with classes, a judge of answers, and streams drawn with Zipf popularity."""
+"""Datasets as workloads: texts with classes, and judges of which stored answer is right for which question."""
 
 from __future__ import annotations
 
@@ -6,49 +6,29 @@ import csv
 import gzip
 import hashlib
 import json
-import random
 import tomllib
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from slot_values import SlotValues
+from streams import natural_stream, zipf_stream
+from truth import Judge, Row, Verdict, Workload, same_class
 
+__all__ = [  # what a script needs to measure a data set
+    "Judge",
+    "MissingData",
+    "Row",
+    "Verdict",
+    "Workload",
+    "joined",
+    "load_workload",
+    "natural_stream",
+    "same_class",
+    "zipf_stream",
+]
 MANIFEST = Path(__file__).with_name("datasets.toml")
-
-
-class Verdict(Enum):
-    """Whether the stored answer was right for the question asked."""
-
-    RIGHT = "right"
-    WRONG = "wrong"
-    UNJUDGED = "unjudged"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One text. `is_shared`: one answer serves every wording of its class; else it is a trap of its own."""
-
-    text: str
-    class_id: str
-    is_shared: bool = True
-    kind: str = ""
-
-
-Judge = Callable[[Row, Row], Verdict]
-
-
-@dataclass(frozen=True)
-class Workload:
-    """Rows with distinct texts, and two judges: one leaves ambiguous pairs unjudged, the other does not."""
-
-    name: str
-    rows: tuple[Row, ...]
-    judge: Judge
-    strict_judge: Judge
 
 
 class MissingData(Exception):
@@ -65,28 +45,13 @@ def load_workload(name: str, data: Path | None) -> Workload:
     if not path.is_file():
         raise MissingData(f"{name}: neither one of {', '.join(sorted(_LOADERS))} nor a file")
     rows = [Row(str(row["text"]), str(row.get("class_id") or row["class"])) for row in _read_rows(path)]
-    return Workload(path.name, _distinct(rows), _same_class, _same_class)
+    return Workload(path.name, _distinct(rows), same_class, same_class)
 
 
-def zipf_stream(rows: Sequence[Row], *, requests: int, exponent: float, seed: int) -> list[Row]:
-    """Classes drawn with weight 1/rank**exponent in an order of the seed's choosing, texts uniformly."""
-    chance = random.Random(seed)
-    by_class: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_class[row.class_id].append(row)
-    classes = sorted(by_class)
-    chance.shuffle(classes)
-    weights = [1.0 / rank**exponent for rank in range(1, len(classes) + 1)]
-    return [chance.choice(by_class[drawn]) for drawn in chance.choices(classes, weights, k=requests)]
-
-
-def natural_stream(rows: Sequence[Row], *, requests: int, seed: int) -> list[Row]:
-    """Every text once, in an order of the seed's choosing: a stream without repeats."""
-    return random.Random(seed).sample(list(rows), k=min(requests, len(rows)))
-
-
-def _same_class(asked: Row, stored: Row) -> Verdict:
-    return Verdict.RIGHT if asked.class_id == stored.class_id else Verdict.WRONG
+def joined(name: str, *workloads: Workload) -> Workload:
+    """Several workloads as one, each with classes of its own; judged strictly, by class."""
+    rows = (replace(row, class_id=f"{each.name}/{row.class_id}") for each in workloads for row in each.rows)
+    return Workload(name, _distinct(list(rows)), same_class, same_class)
 
 
 def _banking77(data: Path) -> Workload:
@@ -97,9 +62,9 @@ def _banking77(data: Path) -> Workload:
     def judge(asked: Row, stored: Row) -> Verdict:
         if frozenset((asked.class_id, stored.class_id)) in confusable:
             return Verdict.UNJUDGED
-        return _same_class(asked, stored)
+        return same_class(asked, stored)
 
-    return Workload("banking77", _distinct(rows), judge, _same_class)
+    return Workload("banking77", _distinct(rows), judge, same_class)
 
 
 def _clinc150(data: Path) -> Workload:
@@ -125,6 +90,15 @@ def _clinc150(data: Path) -> Workload:
     return Workload("clinc150", _distinct(rows), judge, strict)
 
 
+def _clinc150_all(data: Path) -> Workload:
+    """Every intent as a class with one answer, for comparison with what others measure; out of scope stays apart."""
+    rows = [
+        Row(row["text"], f"oos/{row['id']}" if row["class_id"] == "oos" else row["class_id"], kind=row["answer_kind"])
+        for row in _stream(data, "clinc150", "stream")
+    ]
+    return Workload("clinc150-all", _distinct(rows), same_class, same_class)
+
+
 def _quora(data: Path) -> Workload:
     rows = [Row(row["text"], row["class_id"]) for row in _stream(data, "quora", "stream")]
     pairs = _stream(data, "quora", "pairs")
@@ -138,7 +112,12 @@ def _quora(data: Path) -> Workload:
     return Workload("quora", _distinct(rows), judge, judge)
 
 
-_LOADERS: dict[str, Callable[[Path], Workload]] = {"banking77": _banking77, "clinc150": _clinc150, "quora": _quora}
+_LOADERS: dict[str, Callable[[Path], Workload]] = {
+    "banking77": _banking77,
+    "clinc150": _clinc150,
+    "clinc150-all": _clinc150_all,
+    "quora": _quora,
+}
 
 
 def _distinct(rows: Sequence[Row]) -> tuple[Row, ...]:
@@ -155,7 +134,7 @@ def _stream(data: Path, dataset: str, file: str) -> Iterator[dict[str, Any]]:
 def _file(data: Path, dataset: str, name: str) -> Path:
     """A file of a dataset, its checksum compared with the manifest's."""
     described = tomllib.loads(MANIFEST.read_text("utf-8"))[dataset]["files"][name]
-    path = data / described["path"]
+    path: Path = data / described["path"]
     if not path.is_file():
         raise MissingData(f"{path} is missing; {_home(dataset)}")
     if hashlib.sha256(path.read_bytes()).hexdigest() != described["sha256"]:
@@ -164,7 +143,7 @@ def _file(data: Path, dataset: str, name: str) -> Path:
 
 
 def _home(dataset: str) -> str:
-    described = tomllib.loads(MANIFEST.read_text("utf-8"))[dataset]
+    described = tomllib.loads(MANIFEST.read_text("utf-8"))[dataset.removesuffix("-all")]
     return f"public home: {described['home']} ({described['licence']})"
 
 

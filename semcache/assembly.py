@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +14,19 @@ from decimal import Decimal
 from pathlib import Path
 
 from semcache.cache import Cache
-from semcache.decision.threshold import CalibratedThreshold
+from semcache.decision.audit_schedule import AuditSchedule
+from semcache.decision.deciding import LearnedDecision
+from semcache.decision.evidence import Witness
+from semcache.decision.sameness.local import LocalJudge
+from semcache.decision.scorer import Scorer, find_scorers, load_scorer
 from semcache.embedders.embedder import Embedder
-from semcache.embedders.opening import calibration_of, open_embedder
+from semcache.embedders.opening import model_name, open_embedder
 from semcache.errors import SettingsError
 from semcache.exchange import Forward, stack
+from semcache.learning.comparing import Comparing
+from semcache.learning.keeping import BeliefBook
+from semcache.learning.learning import Learning
+from semcache.learning.working import Working
 from semcache.ledger import Ledger
 from semcache.message import Usage
 from semcache.policy import Policy
@@ -42,6 +51,7 @@ class Assembly:
     store: Store
     embedder: Embedder
     cache: Cache
+    learning: Learning
     ledger: Ledger
     prices: PriceBook
     tenants: Tenants
@@ -51,6 +61,7 @@ class Assembly:
     def close(self) -> None:
         """Write what is buffered and close. May be called twice."""
         self.executor.shutdown(wait=True)
+        self.learning.stop()
         self.ledger.flush()
         self.store.close()
         self.embedder.close()
@@ -65,12 +76,7 @@ def assemble(
     """
     models_dir = find_models_dir(settings)
     prices = PriceBook.load(find_claude_manifest(models_dir))
-    calibration = calibration_of(settings.embedder, models_dir=models_dir)
-    if calibration is None:
-        raise SettingsError(
-            f"embedder: {settings.embedder} has no calibration in embedders.toml, so no similarity of it is known to "
-            "be safe; run benchmarks/calibrate_threshold.py"
-        )
+    prior = open_prior(settings.embedder, models_dir=models_dir)
     embedder = embedder or open_embedder(settings.embedder, models_dir=models_dir)
     store = store or open_store(
         settings.store,
@@ -81,19 +87,49 @@ def assemble(
         limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
     )
     price = _price_at(prices, clock)
+    ledger = Ledger(store, price, clock=clock)
+    learning = _learning(settings, prior, store, embedder, ledger, clock=clock)
     cache = Cache(
         store,
         embedder,
-        CalibratedThreshold(calibration, error_budget=settings.error_budget),
-        policy=Policy(settings.mode, settings.ttl_seconds, settings.max_entry_bytes, settings.namespaces),
+        LearnedDecision(Witness(embedder.words), learning.beliefs),
+        learning,
+        policy=Policy(
+            settings.mode,
+            settings.ttl_seconds,
+            settings.max_entry_bytes,
+            settings.writes_per_hour,
+            settings.namespaces,
+        ),
         cost_usd=lambda model, usage: float(price(model, usage) or 0),
         clock=clock,
     )
-    ledger = Ledger(store, price, clock=clock)
     tenants = Tenants(store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces)
     forward = stack([ledger.step, cache.step])
     executor = ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache")
-    return Assembly(settings, store, embedder, cache, ledger, prices, tenants, forward, executor)
+    return Assembly(settings, store, embedder, cache, learning, ledger, prices, tenants, forward, executor)
+
+
+def open_prior(embedder: str, *, models_dir: Path) -> Scorer:
+    """The shipped scorer of an embedding model. Raises `SettingsError` where none was trained."""
+    name = model_name(embedder, models_dir=models_dir)
+    prior = load_scorer(find_scorers(models_dir), name)
+    if prior is None:
+        raise SettingsError(
+            f"embedder: {embedder} has no scorer in scorer.toml, so nothing is known of when its similarities may be "
+            "trusted; run benchmarks/train_scorer.py"
+        )
+    return prior
+
+
+def _learning(  # noqa: PLR0913 - the parts it joins
+    settings: Settings, prior: Scorer, store: Store, embedder: Embedder, ledger: Ledger, *, clock: Clock
+) -> Learning:
+    schedule = AuditSchedule(floor=settings.audit_floor)
+    book = BeliefBook(store, prior, error_budget=settings.error_budget, schedule=schedule)
+    comparing = Comparing(LocalJudge(embedder.embed), ledger, claude_model=settings.judge_model)
+    working = Working(store, book, comparing, ledger, clock=clock)
+    return Learning(book, working, clock=clock, randomness=random.Random())
 
 
 def open_upstream(settings: Settings, prices: PriceBook, *, clock: Clock = time.time) -> Upstream:

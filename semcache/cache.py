@@ -8,20 +8,26 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from semcache.canonical import Identity, digest, identify
-from semcache.decision.eligibility import NO_CACHE, NoLookup, SemanticLookup, lookup_permission, storage_refusal
-from semcache.decision.verdict import Judge
+from semcache.decision.context import refers_back
+from semcache.decision.eligibility import NO_CACHE, NoLookup, lookup_permission, storage_refusal
+from semcache.decision.verdict import Decider
 from semcache.embedders.embedder import Embedder
-from semcache.entry import Bypass, Entry, Exemplar, Hit, HitKind, Kind, Lookup, Miss, Scope, new_entry_id
+from semcache.entry import Bypass, Embedding, Entry, Exemplar, Hit, HitKind, Kind, Lookup, Miss, new_entry_id
 from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, relabelled
+from semcache.learning.learning import Learning
+from semcache.learning.lessons import Asked, MissLesson, ShadowLesson
 from semcache.message import Message, Usage, new_message_id
 from semcache.policy import Policy
 from semcache.pricing import estimate_tokens
 from semcache.request import Mode, Request
-from semcache.search import UNAVAILABLE, Search
-from semcache.stores.store import Store
+from semcache.search import UNAVAILABLE, Search, home_of
+from semcache.stores.store import Serving, Store
 
 logger = logging.getLogger(__name__)
+
+SHADOW = "shadow"
+_HOUR_SECONDS = 3600.0
 
 
 class Cache:
@@ -31,7 +37,8 @@ class Cache:
         self,
         store: Store,
         embedder: Embedder,
-        judge: Judge,
+        decider: Decider,
+        learning: Learning,
         *,
         policy: Policy,
         cost_usd: Callable[[str, Usage], float],
@@ -42,7 +49,8 @@ class Cache:
         self.policy = policy
         self._cost_usd = cost_usd
         self._clock = clock
-        self._search = Search(store, embedder, judge, clock=clock)
+        self._learning = learning
+        self._search = Search(store, embedder, decider, clock=clock)
 
     def step(self, request: Request, forward: Forward) -> Exchange:
         """One layer of the stack: see `semcache.exchange`."""
@@ -56,7 +64,9 @@ class Cache:
         except UpstreamError as error:
             error.lookup = lookup
             raise
-        return self._remember(request, replace(answer, lookup=lookup))
+        answer = self._remember(request, replace(answer, lookup=lookup))
+        self._noted("answer", lambda: self._note_answer(request, answer))
+        return answer
 
     def lookup(self, request: Request) -> Lookup:
         """What would happen to this request, without any upstream call."""
@@ -70,12 +80,16 @@ class Cache:
 
     def serve(self, request: Request, hit: Hit) -> Answer:
         """The entry's message as this caller should see it, with a fresh id."""
+        message = self._replayed(request, hit)
+        question = hit.question if hit.question is not None else hit.entry.question
+        serving = Serving(str(message.body["id"]), hit.entry.id, question, self._clock(), hit.kind.value)
         try:
-            self.store.record_hit(hit.entry.id)
+            self.store.record_hit(hit.entry.id, serving)
         except StoreError as error:
             _failed_open("counting a hit", error)
+        self._noted("hit", lambda: self._note_hit(request, hit))
         logger.debug("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
-        return Answer(message=self._replayed(request, hit), lookup=hit)
+        return Answer(message=message, lookup=hit)
 
     def just_stored(self, call: Call) -> Message | None:
         """What an identical request has stored since this call was looked up, if anything."""
@@ -94,7 +108,7 @@ class Cache:
         identity = identify(request)
         if storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes) is not None:
             return None
-        return self._stored(request, message, self._miss(request, identity, "put"))
+        return self._stored(request, message, self._home_miss(request, identity, "put"))
 
     def now(self) -> float:
         """The clock every time in the cache comes from, in seconds since the epoch."""
@@ -106,15 +120,14 @@ class Cache:
         if isinstance(permission, NoLookup):
             return Bypass(permission.reason, would_be=self._refreshing(request, identity, permission))
         found = self._search.find(request, identity, permission)
-        return Bypass("shadow", would_be=found) if request.directives.mode is Mode.SHADOW else found
+        return Bypass(SHADOW, would_be=found) if request.directives.mode is Mode.SHADOW else found
 
     def _refreshing(self, request: Request, identity: Identity, permission: NoLookup) -> Miss | None:
         """Where the answer to a `no-cache` request will be stored; None: not at all."""
         if permission.reason != NO_CACHE:
             return None
         asking = replace(request, directives=replace(request.directives, no_cache=False))
-        is_exact_only = not isinstance(lookup_permission(asking, identity), SemanticLookup)
-        return replace(self._miss(request, identity, NO_CACHE), is_exact_only=is_exact_only)
+        return self._home_miss(asking, identity, NO_CACHE)
 
     def _replayed(self, request: Request, hit: Hit) -> Message:
         message = hit.entry.message
@@ -130,9 +143,41 @@ class Cache:
             return request
         return replace(request, directives=replace(request.directives, mode=mode))
 
-    def _miss(self, request: Request, identity: Identity, reason: str) -> Miss:
-        scope = Scope(request.caller.namespace, identity.scope_digest)
-        return Miss(scope, identity.key, reason, question=identity.question)
+    def _home_miss(self, request: Request, identity: Identity, reason: str) -> Miss:
+        permission = lookup_permission(request, identity)
+        return home_of(request, identity, None if isinstance(permission, NoLookup) else permission).miss(reason)
+
+    # learning
+
+    def _note_hit(self, request: Request, hit: Hit) -> None:
+        if hit.question is None or hit.embedding is None:
+            self._learning.note_repeat(request.caller.namespace)
+            return
+        asked = Asked(hit.question, hit.embedding, hit.key)
+        self._learning.note_hit(hit, asked, request, lambda fresh: self.remember(request, fresh))
+
+    def _note_answer(self, request: Request, answer: Answer) -> None:
+        match answer.lookup:
+            case Miss(question=str() as question, embedding=Embedding() as embedding, key=key) as miss:
+                if answer.message.coalesced or not miss.considered:
+                    self._learning.note_repeat(request.caller.namespace)
+                    return
+                asked = Asked(question, embedding, key)
+                self._learning.note_miss(MissLesson(asked, miss, answer.message, answer.stored))
+            case Miss():
+                self._learning.note_repeat(request.caller.namespace)
+            case Bypass(reason=reason, would_be=Hit(embedding=Embedding() as embedding) as hit) if reason == SHADOW:
+                asked = Asked(hit.question or "", embedding, hit.key)
+                self._learning.note_shadow(ShadowLesson(asked, hit, answer.message))
+            case Bypass(reason=reason) if reason == SHADOW:
+                self._learning.beliefs(request.caller.namespace).note_shadow(False, None)
+
+    def _noted(self, what: str, note: Callable[[], None]) -> None:
+        """Whatever goes wrong with learning must not cost the caller his answer."""
+        try:
+            note()
+        except Exception as error:
+            _failed_open(f"learning from the {what}", error)
 
     # storing
 
@@ -156,9 +201,21 @@ class Cache:
             return "coalesced"
         if not message.faithful:
             return "unfamiliar-stream"
+        if self._exceeds_quota(request):
+            return "write-quota"
         return storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes)
 
+    def _exceeds_quota(self, request: Request) -> bool:
+        """Whether this credential has filled its share of a namespace that others read too."""
+        caller, quota = request.caller, self.policy.writes_per_hour
+        if not quota or not self.policy.is_shared(caller.namespace):
+            return False
+        return self.store.written_since(caller.credential, self._clock() - _HOUR_SECONDS) >= quota
+
     def _stored(self, request: Request, message: Message, miss: Miss) -> Entry:
+        if miss.fallback is not None and refers_back(message.text):
+            scope, key = miss.fallback
+            miss = replace(miss, scope=scope, key=key, is_exact_only=True)
         now = self._clock()
         entry = Entry(
             id=new_entry_id(),

@@ -11,12 +11,24 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from semcache.message import block_types
+from semcache.message import THINKING_TYPES, block_types
 from semcache.request import Json, Request
 
 # Fields that change how an answer is delivered or billed, never what it says (Claude API §9.5).
 DELIVERY_FIELDS = frozenset({"stream", "metadata", "cache_control", "diagnostics", "service_tier", "max_tokens"})
 BILLING_PREFIX = "x-anthropic-billing-header:"  # Claude Code's first system block
+
+
+_HISTORY_ROLES = ("user", "assistant")
+_TEXT_FIELDS = frozenset({"type", "text", "citations"})
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier turn that is nothing but text."""
+
+    role: str  # user or assistant
+    text: str
 
 
 @dataclass(frozen=True)
@@ -28,26 +40,38 @@ class Identity:
     question: str | None  # the last user text; None for agent turns and prefilled answers
     companions: frozenset[str]  # types of the blocks that stand beside the question
     history_turns: int  # turns before the question
+    open_scope_digest: str  # the scope of the same question asked without the turns before it
+    open_key: str  # and its key
+    history: tuple[Turn, ...] | None  # the turns before the question; None where one is more than plain text
 
 
 def identify(request: Request) -> Identity:
-    """Digest a request. Costs one canonical encoding of the body and two SHA-256."""
+    """Digest a request: one canonical encoding of the body, and one without its earlier turns if it has any."""
     position = _question_position(request.messages)
     turns = [{**turn, "content": _normal_content(turn.get("content"))} for turn in request.messages]
     texts: list[str] = []
     companions = frozenset[str]()
+    history = _plain_history(turns[: position or 0])
     if position is not None:
         blocks = turns[position]["content"]
         texts = [block["text"] for block in blocks if block.get("type") == "text"]
         companions = block_types(blocks) - {"text"}
         turns[position]["content"] = [_hollowed(block) for block in blocks]
-    scope = digest([*_surroundings(request), _frame(request, turns)])
+    surroundings = _surroundings(request)
+    scope = open_scope = digest([*surroundings, _frame(request, turns)])
+    key = open_key = digest([scope, texts])
+    if position:
+        open_scope = digest([*surroundings, _frame(request, turns[position:])])
+        open_key = digest([open_scope, texts])
     return Identity(
         scope_digest=scope,
-        key=digest([scope, texts]),
+        key=key,
         question="\n\n".join(texts) if position is not None else None,
         companions=companions,
         history_turns=len(turns) if position is None else position,
+        open_scope_digest=open_scope,
+        open_key=open_key,
+        history=history if position is not None else None,
     )
 
 
@@ -97,6 +121,24 @@ def _question_position(messages: list[Json]) -> int | None:
         speaks = role == "user" and "tool_result" not in types and len(spoken) == len(texts)
         return index if speaks and any(text.strip() for text in spoken) else None
     return None
+
+
+def _plain_history(turns: list[Json]) -> tuple[Turn, ...] | None:
+    """Earlier turns as texts, thinking left out; None where a turn has anything else to say."""
+    read = [_plain_turn(turn) for turn in turns]
+    return tuple(turn for turn in read if turn is not None) if None not in read else None
+
+
+def _plain_turn(turn: Json) -> Turn | None:
+    blocks = [block for block in turn["content"] if block.get("type") not in THINKING_TYPES]
+    is_plain = turn.keys() == {"role", "content"} and turn["role"] in _HISTORY_ROLES
+    if not is_plain or not all(_is_plain_text(block) for block in blocks):
+        return None
+    return Turn(turn["role"], "\n\n".join(block["text"] for block in blocks))
+
+
+def _is_plain_text(block: Json) -> bool:
+    return block.get("type") == "text" and isinstance(block.get("text"), str) and _TEXT_FIELDS.issuperset(block)
 
 
 def _normal_content(content: Any) -> list[Json]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +13,15 @@ from semcache import curation
 from semcache.assembly import Assembly, assemble, open_upstream
 from semcache.canonical import system_digest
 from semcache.curation import ImportReport, Narrowing
-from semcache.drivers import arun, on_threads, run
+from semcache.drivers import arun, blocking_send, on_threads, run
 from semcache.entry import Entry, Lookup
 from semcache.errors import InvalidRequest
-from semcache.exchange import Answer
+from semcache.exchange import Answer, Call
 from semcache.faq import FaqFormat, read_faq
 from semcache.flights import Flights
+from semcache.learning.comparing import Send
+from semcache.learning.explaining import Explanation, explain
+from semcache.learning.quality import QualityReport, quality_of
 from semcache.message import Message, new_message_id, text_message
 from semcache.portal import Portal
 from semcache.request import DEFAULT_VERSION, Directives, Headers, Json, Mode, Request
@@ -88,6 +92,10 @@ class Parts:
         caller = self.assembly.tenants.local(credential, namespace=namespace)
         return Request(body=fields, caller=caller, directives=directives, headers=headers)
 
+    def learn_with(self, send: Send) -> None:
+        """Let learning begin in the background; `send` asks upstream, blocking."""
+        self.assembly.learning.start(send)
+
     def flights(self) -> Flights:
         """The calls in flight of one event loop."""
         recall = self.assembly.cache.just_stored
@@ -154,6 +162,18 @@ class _Curating:
         """After a change of the embedding model: make old questions findable again; the number of entries."""
         return curation.reembed(self.parts.assembly.cache, on_progress=on_progress)
 
+    def settle(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until all that has been answered so far has also been learned from; False: not in that time."""
+        return self.parts.assembly.learning.settle(timeout_seconds)
+
+    def quality(self, namespace: str | None = None) -> QualityReport:
+        """What is known of the answers served from memory: the certificate, the budget, the alarm, shadow figures."""
+        return quality_of(self.parts.assembly.learning.book, namespace, now=self.parts.assembly.cache.now())
+
+    def explain(self, lookup: Lookup, *, namespace: str = "default") -> Explanation:
+        """Why a lookup came out as it did, in words."""
+        return explain(lookup, self.parts.assembly.learning.beliefs(namespace))
+
     def stats(self) -> StoreStats:
         """How full the store is."""
         self.parts.assembly.store.flush()
@@ -177,6 +197,7 @@ class SemanticCache(_Curating):
         self.portal = Portal()
         self.flights = self.parts.flights()
         self.advance = on_threads(self.parts.assembly.executor)
+        self.parts.learn_with(self._send)
 
     def ask(self, question: str | Sequence[Json], **options: Any) -> Answer:
         """Answer from memory where that is known to be right, else from Claude. Raises `SemcacheError`."""
@@ -187,8 +208,13 @@ class SemanticCache(_Curating):
         exchange = self.parts.assembly.forward(request)
         return run(exchange, lambda call: self.portal.enter(self.flights.carry(call)))
 
+    def _send(self, call: Call) -> Message:
+        with self.portal.enter(self.flights.carry(call)) as message:
+            return message
+
     def close(self) -> None:
         """Write what is buffered and close. May be called twice."""
+        self.parts.assembly.learning.stop()
         if self.portal.is_open:
             self.portal.call(self.parts.upstream.aclose())
         self.portal.close()
@@ -210,6 +236,7 @@ class AsyncSemanticCache(_Curating):
         self.parts = Parts(settings, **options)
         self.flights = self.parts.flights()
         self.advance = on_threads(self.parts.assembly.executor)
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def ask(self, question: str | Sequence[Json], **options: Any) -> Answer:
         """Answer from memory where that is known to be right, else from Claude. Raises `SemcacheError`."""
@@ -217,10 +244,14 @@ class AsyncSemanticCache(_Curating):
 
     async def answer(self, request: Request) -> Answer:
         """Answer a request that is already in Claude's form."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self.parts.learn_with(blocking_send(self.flights, self._loop))
         return await arun(self.parts.assembly.forward(request), self.flights.carry, self.advance)
 
     async def aclose(self) -> None:
         """Write what is buffered and close. May be called twice."""
+        await asyncio.to_thread(self.parts.assembly.learning.stop)
         await self.parts.upstream.aclose()
         self.parts.close()
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import Executor
+from concurrent.futures import CancelledError, Executor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import partial
 from typing import TypeVar
 
-from semcache.errors import UpstreamError
+from semcache.errors import UpstreamError, UpstreamTorn
 from semcache.exchange import Answer, Call, Exchange
 from semcache.flights import Flights, Head, Passage
 from semcache.message import Message
@@ -143,6 +143,22 @@ def on_threads(executor: Executor) -> Callable[[Callable[[], T]], Awaitable[T]]:
             raise
 
     return advance
+
+
+def blocking_send(flights: Flights, loop: asyncio.AbstractEventLoop) -> Callable[[Call], Message]:
+    """A way to ask upstream from a thread that is not the loop's. Raises `UpstreamError`."""
+
+    async def carried(call: Call) -> Message:
+        async with flights.carry(call) as message:
+            return message
+
+    def send(call: Call) -> Message:
+        try:
+            return asyncio.run_coroutine_threadsafe(carried(call), loop).result()
+        except (RuntimeError, CancelledError) as error:  # the loop is gone
+            raise UpstreamTorn("the event loop was closed") from error
+
+    return send
 
 
 def _carried(exchange: Exchange, call: Call, carry: Carry) -> Call | Answer:

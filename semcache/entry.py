@@ -106,6 +106,7 @@ class Exemplar:
     origin: Origin = Origin.MISS
     created_at: float = 0.0
     id: int = 0  # given by the store, never used again
+    key: str = ""  # exact key (hex) of the request this text came with; empty: not known
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ class Considered:
     similarity: float
     confidence: float  # probability that its answer is right for this request
     objections: tuple[str, ...] = ()
+    values: tuple[float, ...] = field(default=(), repr=False)  # the evidence, one for each of `decision.evidence`
+    wording: str = field(default="", repr=False)  # the stored text it was compared with
 
 
 class HitKind(Enum):
@@ -143,7 +146,10 @@ class Hit:
     entry: Entry
     similarity: float
     confidence: float
-    considered: tuple[Considered, ...] = ()
+    considered: tuple[Considered, ...] = ()  # the likeliest first
+    question: str | None = None  # as it was looked up; None for exact repeats, which compare no texts
+    embedding: Embedding | None = field(default=None, repr=False)
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -156,6 +162,7 @@ class Miss:
     question: str | None = None
     embedding: Embedding | None = field(default=None, repr=False)
     considered: tuple[Considered, ...] = ()
+    fallback: tuple[Scope, str] | None = None  # scope and key of an answer that speaks of its conversation
     is_exact_only: bool = False  # its answer holds for this very request: no similar question may find it
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
 from semcache.exchange import Answer, Exchange, Forward
-from semcache.message import Usage
+from semcache.message import Message, Usage
 from semcache.request import Request
 from semcache.stores.store import LedgerRow, Store
 
@@ -48,6 +48,25 @@ class Ledger:
         baseline = self._price(model, usage)
         is_free = isinstance(answer.lookup, Hit) or answer.message.coalesced
         return replace(answer, cost_usd=Decimal(0) if is_free else baseline, baseline_usd=baseline)
+
+    def book_overhead(self, outcome: str, namespace: str, model: str, message: Message) -> None:
+        """Book a call that we made for ourselves: an audit or a judgement. It saves nothing and is paid for."""
+        usage = message.usage
+        row = LedgerRow(
+            at=self._clock(),
+            namespace=namespace,
+            label="semcache",
+            outcome=outcome,
+            reason="",
+            requested_model=model,
+            served_model=message.model,
+            baseline_usd=Decimal(0),
+            cost_usd=self._price(message.model or model, usage) or Decimal(0),
+            input_tokens=usage.prompt_tokens,
+            output_tokens=usage.output_tokens,
+            latency_ms=0.0,
+        )
+        self._append(row)
 
     def flush(self) -> None:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""

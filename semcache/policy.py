@@ -33,6 +33,7 @@ class Policy:
     mode: Mode = Mode.SEMANTIC
     ttl_seconds: float = 7 * 24 * 3600.0
     max_entry_bytes: int = 1_000_000
+    writes_per_hour: int = 0  # answers that one credential may add to a shared namespace; 0: any number
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
 
     def mode_in(self, namespace: str) -> Mode:

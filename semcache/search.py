@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from semcache.canonical import Identity, digest, system_digest
+from semcache.decision.context import Leans, context_objection
 from semcache.decision.eligibility import ExactOnly, SemanticLookup, fits
-from semcache.decision.verdict import Accepted, Judge
+from semcache.decision.verdict import Accepted, Decider, Objection
 from semcache.embedders.embedder import Embedder
 from semcache.entry import Candidate, Considered, Embedding, Hit, HitKind, Kind, Miss, Scope
 from semcache.errors import EmbedderError
@@ -19,10 +21,37 @@ from semcache.stores.store import Selection, Store
 logger = logging.getLogger(__name__)
 
 UNAVAILABLE = "cache-unavailable"
-NEAREST = (
-    8  # exemplars asked of the store, several of which may belong to one entry; each costs 0.03 ms to fetch and judge
-)
+NEAREST = 32  # exemplars asked of the store, of both labels, several of which may belong to one entry
 _FRESHNESS_SECONDS = 1.0  # how long the time of the newest FAQ entry is believed
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where a request's answer is looked for and kept. `fallback`: for answers that speak of their conversation."""
+
+    scope: Scope
+    key: str
+    text: str | None
+    fallback: tuple[Scope, str] | None = None
+    objection: Objection | None = None
+    is_exact_only: bool = False
+
+    def miss(self, reason: str) -> Miss:
+        """A miss whose answer will be kept here."""
+        return Miss(self.scope, self.key, reason, self.text, is_exact_only=self.is_exact_only, fallback=self.fallback)
+
+
+def home_of(request: Request, identity: Identity, permission: SemanticLookup | ExactOnly | None) -> Home:
+    """The place of a request; `permission` None or exact only: among equal histories."""
+    namespace = request.caller.namespace
+    own = Scope(namespace, identity.scope_digest)
+    if not isinstance(permission, SemanticLookup):
+        return Home(own, identity.key, identity.question, is_exact_only=True)
+    standing = permission.standing
+    scope, place = Scope(namespace, standing.place.scope_digest), standing.place
+    fallback = None if scope == own else (own, identity.key)
+    objection = partial(context_objection, place.text) if isinstance(standing, Leans) else None
+    return Home(scope, place.key, place.text, fallback, objection)
 
 
 @dataclass
@@ -30,41 +59,48 @@ class _Trail:
     """What one search has computed so far, carried to where the answer is stored."""
 
     question: str
+    objection: Objection | None = None
     embedding: Embedding | None = None
     considered: list[Considered] = field(default_factory=list)
     reason: str = "no-candidate"
 
 
 class Search:
-    """Searches one store with one embedding model and one judge. Raises `StoreError`."""
+    """Searches one store with one embedding model and one way to decide. Raises `StoreError`."""
 
-    def __init__(self, store: Store, embedder: Embedder, judge: Judge, *, clock: Callable[[], float]) -> None:
+    def __init__(self, store: Store, embedder: Embedder, decider: Decider, *, clock: Callable[[], float]) -> None:
         self._store = store
         self._embedder = embedder
-        self._judge = judge
+        self._decider = decider
         self._clock = clock
         self._newest_faq: dict[str, tuple[float, float]] = {}  # namespace → (created_at, believed since)
 
     def find(self, request: Request, identity: Identity, permission: SemanticLookup | ExactOnly) -> Hit | Miss:
         """The best answer that may be served, or why there is none."""
-        own = Scope(request.caller.namespace, identity.scope_digest)
-        faq = self._faq_scopes(request) if permission.faq and identity.question is not None else []
-        exact = self._exact_faq(request, identity.question or "", faq) or self.exact(request, own, identity.key)
+        place = home_of(request, identity, permission)
+        faq = self._faq_scopes(request) if permission.faq and place.text is not None else []
+        exact = self._exact_faq(request, place.text or "", faq) or self._exact_at(request, place)
         if exact is not None and not self._may_be_superseded(exact, faq):
             return exact
-        trail = _Trail(identity.question or "")
-        if request.directives.mode is not Mode.EXACT and identity.question is not None:
-            similar = [own] if isinstance(permission, SemanticLookup) and exact is None else []
-            if hit := self._similar(request, trail, faq, HitKind.FAQ):
-                return hit
-            if hit := self._similar(request, trail, similar, HitKind.SEMANTIC):
-                return hit
+        trail = _Trail(place.text or "", place.objection)
+        if request.directives.mode is not Mode.EXACT and place.text is not None:
+            similar = [place.scope] if isinstance(permission, SemanticLookup) and exact is None else []
+            hit = self._similar(request, trail, faq, HitKind.FAQ)
+            if hit := hit or self._similar(request, trail, similar, HitKind.SEMANTIC):
+                return replace(hit, question=place.text, embedding=trail.embedding, key=place.key)
         if exact is not None:
             return exact
-        miss = Miss(own, identity.key, trail.reason, identity.question, trail.embedding, tuple(trail.considered))
-        if isinstance(permission, ExactOnly):
-            return replace(miss, reason=permission.reason, is_exact_only=True)
-        return miss
+        return replace(
+            place.miss(trail.reason if isinstance(permission, SemanticLookup) else permission.reason),
+            embedding=trail.embedding,
+            considered=_likeliest_first(trail.considered),
+        )
+
+    def _exact_at(self, request: Request, place: Home) -> Hit | None:
+        hit = self.exact(request, place.scope, place.key)
+        if hit is None and place.fallback is not None:
+            hit = self.exact(request, *place.fallback)
+        return hit
 
     def exact(self, request: Request, scope: Scope, key: str) -> Hit | None:
         """The stored answer to the very same request."""
@@ -92,11 +128,12 @@ class Search:
         candidates = self._candidates(request, trail, scopes)
         if not candidates or trail.embedding is None:
             return None
-        verdict = self._judge.judge(trail.question, trail.embedding, candidates)
+        verdict = self._decider.decide(trail.question, trail.embedding, candidates, objection=trail.objection)
         trail.considered += verdict.considered
         if isinstance(verdict, Accepted):
             chosen = verdict.candidate
-            return Hit(kind, chosen.entry, chosen.similarity, verdict.confidence, tuple(trail.considered))
+            considered = _likeliest_first(trail.considered)
+            return Hit(kind, chosen.entry, chosen.similarity, verdict.confidence, considered)
         trail.reason = verdict.reason
         return None
 
@@ -133,6 +170,10 @@ class Search:
             newest = page.entries[0].created_at if page.entries else float("-inf")
             self._newest_faq[namespace] = (newest, now)
         return newest >= hit.entry.created_at
+
+
+def _likeliest_first(considered: list[Considered]) -> tuple[Considered, ...]:
+    return tuple(sorted(considered, key=lambda one: -one.confidence))
 
 
 def faq_key(scope: Scope, question: str) -> str:

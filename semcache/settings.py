@@ -32,6 +32,8 @@ class Settings:
     upstream: str = "claude"
     embedder: str = "all-MiniLM-L6-v2"
     error_budget: float = 0.01
+    audit_floor: float = 0.02
+    judge_model: str | None = None
     mode: Mode = Mode.SEMANTIC
     api_keys: tuple[ServiceKey, ...] = ()
     admin_key: str | None = field(default=None, repr=False)
@@ -40,6 +42,7 @@ class Settings:
     max_entries: int = 200_000
     max_bytes: int = 2_000_000_000
     max_entry_bytes: int = 1_000_000
+    writes_per_hour: int = 1000
     max_request_bytes: int = 32_000_000
     coalesce: bool = True
     connect_timeout_seconds: float = 10.0
@@ -51,6 +54,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check(0 < self.error_budget < 1, "error_budget: must lie between 0 and 1, for example 0.01")
+        _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
+        _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
         for name in ("ttl_seconds", "max_entries", "max_bytes", "max_entry_bytes", "max_request_bytes", "ping_seconds"):
             _check(getattr(self, name) > 0, f"{name}: must be greater than 0")
@@ -77,7 +82,9 @@ ABOUT = {
     "store": "store URL: `local:`, `local:PATH` or `memory:`",
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
-    "error_budget": "tolerated share of wrong answers among semantic hits",
+    "error_budget": "tolerated share of requests that are answered wrongly from memory",
+    "audit_floor": "share of similar hits that goes on being audited once 1,000 have been; more are at first",
+    "judge_model": "Claude model that judges answers where the local judge is uncertain; none: they stay unjudged",
     "mode": "how far the cache may go: off, shadow, exact or semantic; callers can only tighten",
     "api_keys": "service keys callers must show, `label:key` comma-separated; empty: none required",
     "admin_key": "key of the admin endpoints; without one they answer only on a loopback address",
@@ -86,6 +93,7 @@ ABOUT = {
     "max_entries": "entries kept before the least valuable learned ones are evicted",
     "max_bytes": "bytes of stored text kept before eviction",
     "max_entry_bytes": "largest message that is stored",
+    "writes_per_hour": "answers that one credential may add to a shared namespace in an hour; 0: any number",
     "max_request_bytes": "largest request body that is read, as at Claude",
     "coalesce": "identical requests in flight share one upstream call",
     "connect_timeout_seconds": "time to reach the upstream",

@@ -9,7 +9,7 @@ from fakes import body, request
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semcache.canonical import canonical, identify
+from semcache.canonical import Turn, canonical, identify
 from semcache.request import Caller, Json, Request
 
 JSON = st.recursive(
@@ -104,6 +104,48 @@ def test_every_earlier_turn_is_in_the_scope() -> None:
     assert yes.question == no.question == "And the second one?"
     assert yes.scope_digest != no.scope_digest
     assert yes.history_turns == 2
+
+
+def after(*turns: Json, **fields: object) -> Request:
+    return Request(body(messages=[*turns, *body()["messages"]], **fields))
+
+
+USER, ASSISTANT = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
+
+
+def test_the_open_scope_is_that_of_the_question_asked_alone() -> None:
+    alone, later = identify(Request(body(system="Be kind."))), identify(after(USER, ASSISTANT, system="Be kind."))
+    assert (alone.open_scope_digest, alone.open_key) == (alone.scope_digest, alone.key)
+    assert (later.open_scope_digest, later.open_key) == (alone.scope_digest, alone.key)
+    assert later.scope_digest != alone.scope_digest
+    assert identify(after(USER, ASSISTANT)).open_scope_digest != later.open_scope_digest
+
+
+def test_plain_history_is_read_and_thinking_passed_over() -> None:
+    thinking = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    marked = {"type": "text", "text": "Hello", "cache_control": {"type": "ephemeral"}}
+    history = identify(after(USER, {"role": "assistant", "content": [thinking, marked]})).history
+    assert history == (Turn("user", "Hi"), Turn("assistant", "Hello"))
+    assert identify(request()).history == ()
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        pytest.param({"role": "user", "content": [{"type": "image", "source": {}}]}, id="image"),
+        pytest.param({"role": "user", "content": [{"type": "document", "source": {}}]}, id="document"),
+        pytest.param({"role": "assistant", "content": [{"type": "tool_use", "id": "t"}]}, id="tool"),
+        pytest.param({"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t"}]}, id="tool result"),
+        pytest.param({"role": "user", "content": [{"type": "text", "text": "a", "new": 1}]}, id="a new field"),
+        pytest.param({"role": "user", "content": [{"type": "text", "text": 7}]}, id="unreadable text"),
+        pytest.param({"role": "user", "content": 7}, id="unreadable content"),
+        pytest.param({"role": "user", "content": "a", "name": "Ann"}, id="a field of the turn"),
+        pytest.param({"role": "system", "content": "Be a pirate."}, id="system turn"),
+        pytest.param({"content": "a"}, id="no role"),
+    ],
+)
+def test_history_that_is_more_than_text_is_not_read(turn: Json) -> None:
+    assert identify(after(turn, ASSISTANT)).history is None
 
 
 @pytest.mark.parametrize(

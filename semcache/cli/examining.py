@@ -61,7 +61,7 @@ def _checks(*, online: bool) -> list[tuple[str, Check]]:
         ("threads", state_checks.threads),
         ("models directory", model_checks.models_dir),
         ("embedding model", model_checks.embedding_model),
-        ("calibration", model_checks.calibration),
+        ("scorer", model_checks.scorer),
         ("disk", state_checks.disk),
         ("store", state_checks.store),
         ("prices", model_checks.prices),

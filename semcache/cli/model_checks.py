@@ -1,4 +1,4 @@
-"""The doctor's checks of what is data: the embedding model, its calibration, prices, and Claude's models."""
+"""The doctor's checks of what is data: the embedding model, its scorer, prices, and Claude's models."""
 
 from __future__ import annotations
 
@@ -40,18 +40,17 @@ def embedding_model(settings: Settings) -> Iterator[Finding]:
     embedder.close()
 
 
-def calibration(settings: Settings) -> Iterator[Finding]:
-    from semcache.embedders.opening import calibration_of
+def scorer(settings: Settings) -> Iterator[Finding]:
+    """What is known of the embedding model's similarities before any label has come in."""
+    from semcache.assembly import open_prior
+    from semcache.errors import SettingsError
 
-    found = calibration_of(settings.embedder, models_dir=_models_dir(settings))
-    remedy = "run benchmarks/calibrate_threshold.py --write models/embedders.toml"
-    if found is None:
-        yield fail("calibration", f"{settings.embedder} has none", remedy)
-    elif (threshold := found.threshold_for(settings.error_budget)) > 1:
-        finding = f"no similarity is safe enough for {settings.error_budget:.2%}"
-        yield warn("calibration", finding, f"{remedy}, or raise SEMCACHE_ERROR_BUDGET")
+    try:
+        prior = open_prior(settings.embedder, models_dir=_models_dir(settings))
+    except SettingsError as error:
+        yield fail("scorer", str(error), "run benchmarks/train_scorer.py --write models/scorer.toml")
     else:
-        yield ok("calibration", f"similar from {threshold} on, for at most {settings.error_budget:.2%} wrong")
+        yield ok("scorer", f"{len(prior.weights)} weights for {settings.embedder}")
 
 
 def prices(settings: Settings) -> Iterator[Finding]:

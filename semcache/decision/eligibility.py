@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from semcache.canonical import Identity
+from semcache.decision.context import Standing, StandsAlone, standing_of
 from semcache.decision.features import (
     Feature,
     carries_unknown_blocks,
@@ -20,7 +21,7 @@ from semcache.decision.features import (
     wants_variety,
 )
 from semcache.decision.secrets import holds_secret
-from semcache.decision.wording import is_personal, is_time_bound, stands_alone
+from semcache.decision.wording import is_personal, is_time_bound
 from semcache.entry import Entry, Kind
 from semcache.message import Message
 from semcache.pricing import estimate_tokens
@@ -39,10 +40,11 @@ _STORABLE_BLOCKS = frozenset({"text", "thinking", "redacted_thinking"})
 
 @dataclass(frozen=True)
 class SemanticLookup:
-    """A stored answer to a similar question may be served. `faq`: the namespace's FAQ may answer too."""
+    """A stored answer to a similar question may be served, from where `standing` says; `faq`: from the FAQ too."""
 
     question: str
     faq: bool
+    standing: Standing
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,11 @@ def lookup_permission(request: Request, identity: Identity) -> Permission:
     question = identity.question
     if question is None:
         return ExactOnly(_speechless(request), faq=False)
-    faq = _faq_may_answer(request, identity, question)
+    standing = standing_of(identity, question)
+    faq = isinstance(standing, StandsAlone) and _faq_may_answer(request, identity, question)
     if reason := _exact_only(request, question):
         return ExactOnly(reason, faq=faq)
-    return SemanticLookup(question, faq=faq)
+    return SemanticLookup(question, faq=faq, standing=standing)
 
 
 def storage_refusal(request: Request, message: Message, *, max_bytes: int) -> str | None:
@@ -145,9 +148,7 @@ def _faq_may_answer(request: Request, identity: Identity, question: str) -> bool
         return False
     if body.get("stop_sequences") or _asks_for_form(body) or _forces_tool(body):
         return False
-    if Feature.TOOL_USE in Feature.present_in(request):
-        return False
-    return stands_alone(question, identity.history_turns)
+    return Feature.TOOL_USE not in Feature.present_in(request)
 
 
 def _asks_for_form(body: Json) -> bool:

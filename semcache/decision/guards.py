@@ -183,6 +183,18 @@ GUARDS: dict[str, Guard] = {
     "length": _length,
 }
 
+LEARNED_GUARDS = ("negation", "opposites", "quantifier", "names", "question", "dates")
+"""These are read with some error, so they weigh in the score instead of deciding alone (see `scorer`). All other guards
+are vetoes, and nothing that is learned can lift one."""
+VETOES = tuple(name for name in GUARDS if name not in LEARNED_GUARDS)
+
+
+def vetoed_by(asked: Profile, stored: Profile) -> str | None:
+    """The first veto of the two questions sharing an answer."""
+    if asked is stored or asked.folded == stored.folded:
+        return None
+    return next((name for name in VETOES if GUARDS[name](asked, stored) is not None), None)
+
 
 def _unequal(mine: Any, yours: Any) -> Disagreement | None:
     """Two collections that must hold the same, as often, in any order."""

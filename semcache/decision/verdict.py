@@ -1,12 +1,14 @@
-"""What a judge of candidates says, and what a judge is: the place where a learned scorer fits in."""
+"""What a decision about candidates says, and what makes one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from semcache.entry import Candidate, Considered, Embedding
+
+Objection = Callable[[str], str | None]  # why a stored text may not answer, beyond its wording; None: it may
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,9 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Rejected:
-    """No candidate's answer may be served; `reason` is what speaks against the nearest one.
+    """No candidate's answer may be served; `reason` is what speaks against the likeliest one.
 
-    One of: no-candidate, below-threshold, negative-exemplar, windows-differ, guard:<name>, ambiguous.
+    One of: no-candidate, below-threshold, drift, guard:<name>, context-<name>.
     """
 
     considered: tuple[Considered, ...]
@@ -32,9 +34,16 @@ class Rejected:
 Verdict = Accepted | Rejected
 
 
-class Judge(Protocol):
-    """Decides about the candidates of one scope. Pure: what it learns from reaches it elsewhere."""
+class Decider(Protocol):
+    """Decides about the candidates of one namespace."""
 
-    def judge(self, question: str, embedding: Embedding, candidates: Sequence[Candidate]) -> Verdict:
-        """The best answer that may be served, or why there is none; candidates in any order."""
+    def decide(
+        self,
+        question: str,
+        embedding: Embedding,
+        candidates: Sequence[Candidate],
+        *,
+        objection: Objection | None = None,
+    ) -> Verdict:
+        """The likeliest answer that may be served, or why there is none; candidates in any order."""
         ...

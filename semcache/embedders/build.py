@@ -15,6 +15,7 @@ from semcache.embedders.built import (
     BUILT_FILE,
     MODEL_FILE,
     TOKENIZER_FILE,
+    WORDS_FILE,
     Built,
     fingerprint_of,
     read_artifacts,
@@ -28,6 +29,7 @@ from semcache.embedders.manifest import EmbedderSpec
 from semcache.embedders.onnx import PROBE, OnnxEmbedder
 from semcache.embedders.originals import Origin, Original, load_original, origin_of
 from semcache.embedders.windows import Windower, unit
+from semcache.embedders.words import reduced
 from semcache.errors import EmbedderError
 
 logger = logging.getLogger(__name__)
@@ -117,7 +119,8 @@ def _write(folder: Path, origin: Origin, original: Original, progress: Progress)
     progress("quantising to int8", 0.5)
     quantise(float_model, folder / MODEL_FILE, name=origin.name)
     float_model.unlink()
-    hashes = {file: sha256_of(folder / file) for file in (MODEL_FILE, TOKENIZER_FILE)}
+    np.save(folder / WORDS_FILE, reduced(original.word_table()))
+    hashes = {file: sha256_of(folder / file) for file in (MODEL_FILE, TOKENIZER_FILE, WORDS_FILE)}
     windower = Windower(original.tokenizer, window_tokens=original.window_tokens)
     exact = ForwardPass((folder / MODEL_FILE).read_bytes(), window_tokens=original.window_tokens, precise=True)
     built = Built(

@@ -11,9 +11,10 @@ from pathlib import Path
 from semcache.embedders.manifest import Pooling
 from semcache.errors import EmbedderError, MissingModel
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+WORDS_FILE = "words.npy"
 BUILT_FILE = "built.json"
 
 
@@ -41,6 +42,7 @@ class Artifacts:
     built: Built
     model: bytes = field(repr=False)
     tokenizer: bytes = field(repr=False)
+    words: bytes = field(repr=False)
 
 
 def fingerprint_of(name: str, pooling: Pooling, window_tokens: int, sha256: Mapping[str, str]) -> str:
@@ -79,7 +81,7 @@ def read_artifacts(folder: Path) -> Artifacts:
     """
     built = read_built(folder)
     contents = {}
-    for file in (MODEL_FILE, TOKENIZER_FILE):
+    for file in (MODEL_FILE, TOKENIZER_FILE, WORDS_FILE):
         try:
             contents[file] = (folder / file).read_bytes()
         except OSError as error:
@@ -88,7 +90,7 @@ def read_artifacts(folder: Path) -> Artifacts:
             raise EmbedderError(f"{folder / file}: not the file that was built; {remedy(folder)}")
     if fingerprint_of(built.name, built.pooling, built.window_tokens, built.sha256) != built.fingerprint:
         raise EmbedderError(f"{folder / BUILT_FILE}: the fingerprint does not fit the model; {remedy(folder)}")
-    return Artifacts(built, model=contents[MODEL_FILE], tokenizer=contents[TOKENIZER_FILE])
+    return Artifacts(built, contents[MODEL_FILE], contents[TOKENIZER_FILE], contents[WORDS_FILE])
 
 
 def remedy(folder: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from semcache.embedders.embedder import WordVectors
 from semcache.embedders.manifest import Calibration, Threshold
 from semcache.entry import Embedding
 
@@ -50,6 +51,11 @@ class HashedEmbedder:
         for row, word in enumerate(words):
             rows[row] = self._window([word])
         return Embedding(vector, windows, rows, tuple(words))
+
+    def words(self, text: str) -> WordVectors:
+        words = _WORD.findall(text.lower())
+        rows = [self._window([word]) for word in words]
+        return WordVectors(tuple(words), np.stack(rows) if rows else np.zeros((0, self.dims), np.float32))
 
     def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         return [self.embed(text) for text in texts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -12,8 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from semcache.embedders.built import Artifacts, read_artifacts, remedy
+from semcache.embedders.embedder import WordVectors
 from semcache.embedders.forward import ForwardPass
 from semcache.embedders.windows import Window, Windower, joined
+from semcache.embedders.words import WordTable
 from semcache.entry import Embedding
 from semcache.errors import EmbedderError
 
@@ -40,6 +43,7 @@ class OnnxEmbedder:
         self.fingerprint = built.fingerprint
         self.dims = built.dims
         self._windower = Windower(artifacts.tokenizer.decode("utf-8"), window_tokens=built.window_tokens)
+        self._words = WordTable(np.load(io.BytesIO(artifacts.words)), self._windower)
         self._pass: ForwardPass | None = _trusted_pass(artifacts, self._windower, folder)
         self._threads = threads or _cores()
         self._pool: ThreadPoolExecutor | None = None
@@ -54,6 +58,9 @@ class OnnxEmbedder:
         passes = self._each(forward.pooled_and_tokens, windows)
         pieces = tuple(piece for window in windows for piece in window.pieces)
         return joined(np.concatenate([pooled for pooled, _ in passes]), [rows for _, rows in passes], pieces)
+
+    def words(self, text: str) -> WordVectors:
+        return self._words.words(text)
 
     def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         windows = [self._windower.windows(text) for text in texts]

@@ -1,11 +1,11 @@
-"""Opens an embedder by name, importing only what that one needs, and finds its calibration."""
+"""Opens an embedder by name, importing only what that one needs."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from semcache.embedders.manifest import Calibration, closest, find_manifest, read_manifest
+from semcache.embedders.manifest import closest, find_manifest, read_manifest
 from semcache.errors import ManifestError, MissingModel
 
 if TYPE_CHECKING:
@@ -37,17 +37,13 @@ def open_embedder(name: str, *, models_dir: Path) -> Embedder:
     return OnnxEmbedder(folder)
 
 
-def calibration_of(name: str, *, models_dir: Path) -> Calibration | None:
-    """What the manifest knows of this model's similarities; quantised or not, they are the same to 0.01 on average."""
-    if name == HASHED:
-        from semcache.embedders.hashed import CALIBRATION
-
-        return CALIBRATION
+def model_name(name: str, *, models_dir: Path) -> str:
+    """The manifest's name of a model, however it is opened; quantised or not, its similarities are nearly the same."""
     wanted = name.removeprefix(SENTENCE_TRANSFORMERS)
     for spec in read_manifest(find_manifest(models_dir)).values():
         if wanted in (spec.name, spec.hub):
-            return spec.calibration
-    return None
+            return spec.name
+    return wanted
 
 
 def _built_folder(name: str, models_dir: Path) -> Path:

@@ -9,11 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from semcache.embedders.built import sha256_of
 from semcache.embedders.manifest import EmbedderSpec, Pooling, closest, find_manifest, read_manifest
 from semcache.errors import EmbedderError, ManifestError, MissingExtra
+
+if TYPE_CHECKING:
+    from semcache.entry import Vectors
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,12 @@ class Original:
     window_tokens: int
     tokenizer: str  # the definition, as in tokenizer.json
     inputs: tuple[str, ...]
+
+    def word_table(self) -> Vectors:
+        """The input embeddings: a row for each token of the vocabulary."""
+        weight = self.model[0].auto_model.get_input_embeddings().weight
+        rows: Vectors = weight.detach().float().cpu().numpy()
+        return rows
 
 
 def resolve_source(name: str, *, models_dir: Path) -> EmbedderSpec | Path | str:

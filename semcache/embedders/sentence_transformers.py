@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from semcache.embedders.embedder import WordVectors
 from semcache.embedders.manifest import EmbedderSpec
 from semcache.embedders.originals import Original, load_original, origin_of
 from semcache.embedders.windows import Window, Windower, joined, unit
+from semcache.embedders.words import WordTable, reduced
 from semcache.entry import Embedding
 from semcache.errors import EmbedderError
 
@@ -35,6 +37,7 @@ class SentenceTransformersEmbedder:
         self.fingerprint = _fingerprint(origin.name, original)
         self._original: Original | None = original
         self._windower = Windower(original.tokenizer, window_tokens=original.window_tokens)
+        self._words = WordTable(reduced(original.word_table()), self._windower)
 
     def embed(self, text: str, *, tokens: bool = False) -> Embedding:
         """Token vectors are of unit length; special tokens have none."""
@@ -45,6 +48,9 @@ class SentenceTransformersEmbedder:
             return joined(pooled)
         pieces = tuple(piece for window in windows for piece in window.pieces)
         return joined(pooled, [rows for _, rows in passes], pieces)
+
+    def words(self, text: str) -> WordVectors:
+        return self._words.words(text)
 
     def embed_many(self, texts: Sequence[str]) -> list[Embedding]:
         windows = [self._windower.windows(text) for text in texts]

@@ -47,15 +47,18 @@ class Windower:
         if self._room < 1:
             raise EmbedderError(f"a window of {window_tokens} tokens leaves no room for text")
 
+    def pieces(self, text: str) -> tuple[list[int], list[str]]:
+        """The whole text's tokens, special ones left out: ids and texts."""
+        encoding = self._tokenizer.encode(_sound(text), add_special_tokens=False)
+        return encoding.ids, encoding.tokens
+
     def windows(self, text: str) -> list[Window]:
         """At least one; an empty text is a window of the special tokens alone."""
-        encoding = self._tokenizer.encode(_sound(text), add_special_tokens=False)
-        ids = encoding.ids
+        ids, pieces = self.pieces(text)
         count = max(1, -(-len(ids) // self._room))
         if count == 1:
-            return [self._window(ids, encoding.tokens)]
+            return [self._window(ids, pieces)]
         edges = [len(ids) * number // count for number in range(count + 1)]
-        pieces = encoding.tokens
         return [self._window(ids[a:b], pieces[a:b]) for a, b in pairwise(edges)]
 
     def _window(self, ids: list[int], pieces: list[str]) -> Window:

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from starlette.types import Scope
 
 from semcache import curation
-from semcache.drivers import on_threads
+from semcache.drivers import blocking_send, on_threads
 from semcache.errors import EmbedderError, StoreError
 from semcache.flights import Flights
 from semcache.service.access import AdminGate
@@ -56,12 +56,16 @@ class Service:
     async def running(self) -> AsyncIterator[Service]:
         """Keep the store in order while serving; at the end let go of everything."""
         upkeep = asyncio.create_task(self._keep_up(), name="semcache-upkeep")
+        if self.parts.assembly is not None:
+            self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
         try:
             yield self
         finally:
             upkeep.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await upkeep
+            if self.parts.assembly is not None:
+                await asyncio.to_thread(self.parts.assembly.learning.stop)
             await self.parts.upstream.aclose()
             await asyncio.to_thread(self.parts.close)
 

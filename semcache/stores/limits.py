@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Limits:
     """Bounds on what is stored, FAQ included; None: no bound.
 
-    `max_bytes` counts messages and questions, as `StoreStats.bytes` does; vectors come on top.
+    `max_bytes` counts messages and questions, as `StoreStats.bytes` does. Exemplars and servings come on top, and
+    go with their entry: how many there may be is for those to bound who add them.
     """
 
     max_entries: int | None = 200_000

@@ -2,62 +2,46 @@
 
 from __future__ import annotations
 
-import secrets as random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
-from threading import RLock
 
 import numpy as np
 
-from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
+from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Label, Scope
 from semcache.errors import StoreError
 from semcache.request import encode_json
 from semcache.stores.limits import Limits
+from semcache.stores.memory_books import MemoryBooks
+from semcache.stores.memory_holding import Held, bytes_of
 from semcache.stores.paging import Position, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
-from semcache.stores.store import LedgerRow, LedgerSum, Page, Selection, StoreStats
-from semcache.stores.worth import combined, first_heat, heat_of, worth_of
+from semcache.stores.store import Page, Selection, Serving, StoreStats
+from semcache.stores.worth import combined, first_heat, heat_of
 
 
-@dataclass
-class _Held:
-    """An entry and what belongs to it."""
-
-    number: int
-    entry: Entry
-    held_bytes: int
-    heat: float
-    exemplars: list[Exemplar] = field(default_factory=list)
-
-    @property
-    def worth(self) -> float:
-        return worth_of(self.heat, cost_usd=self.entry.cost_usd, held_bytes=self.held_bytes)
-
-
-class MemoryStore:
+class MemoryStore(MemoryBooks):
     """Keeps to `semcache.stores.store.Store` by comparing with everything, under one lock."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.time, limits: Limits | None = None, dims: int | None = None
     ) -> None:
+        super().__init__()
         self._clock = clock
         self._limits = limits if limits is not None else Limits()
         self._dims = dims
-        self._lock = RLock()
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, Held] = {}
         self._ids: dict[tuple[Scope, str], str] = {}
         self._held_bytes = 0
         self._entry_numbers, self._exemplar_ids = count(1), count(1)
-        self._secrets: dict[str, bytes] = {}
-        self._ledger: list[LedgerRow] = []
+        self._served: dict[str, str] = {}  # serving id → entry id
 
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
         with self._lock:
-            return self.get(self._ids.get((scope, key), ""))
+            return self.get(self._ids.get((scope, key), "")) or self._alias(scope, key)
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
@@ -77,20 +61,15 @@ class MemoryStore:
 
     def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
         check_embeddings([exemplar.embedding for exemplar in exemplars], self._dims)
-        held_bytes = _bytes_of(entry)
+        held_bytes = bytes_of(entry)
         if self._limits.refuses(held_bytes):
             raise StoreError(f"put: an entry of {held_bytes} bytes is larger than the whole store may be")
         with self._lock:
-            number = next(self._entry_numbers)
-            heat = first_heat(entry.created_at, hits=entry.hits, last_hit_at=entry.last_hit_at)
-            held = _Held(number, entry, held_bytes, heat)
-            if old := self._replaced(entry):
-                kept = replace(entry, id=old.entry.id, hits=old.entry.hits, last_hit_at=old.entry.last_hit_at)
-                self._remove([old])
-                held = _Held(old.number, kept, held_bytes, combined(old.heat, heat_of(1, at=entry.created_at)))
+            held = self._room_for(entry, held_bytes)
             held.exemplars = [self._numbered(exemplar, held.entry.id) for exemplar in exemplars]
             self._held[held.entry.id] = held
             self._ids[entry.scope, entry.key] = held.entry.id
+            self._served |= dict.fromkeys(held.servings, held.entry.id)
             self._held_bytes += held_bytes
             self._evict(spared=held)
             return held.entry
@@ -104,12 +83,65 @@ class MemoryStore:
             self._held[exemplar.entry_id].exemplars.append(added)
             return added
 
-    def record_hit(self, entry_id: str) -> None:
+    def record_hit(self, entry_id: str, serving: Serving | None = None) -> None:
         with self._lock:
             if held := self._held.get(entry_id):
                 now = self._clock()
                 held.entry = replace(held.entry, hits=held.entry.hits + 1, last_hit_at=now)
                 held.heat = combined(held.heat, heat_of(1, at=now))
+            if serving is not None:
+                self.record_serving(serving)
+
+    def record_serving(self, serving: Serving) -> None:
+        with self._lock:
+            if serving.entry_id in self._held:
+                self._forget_servings([serving.id])
+                self._served[serving.id] = serving.entry_id
+                self._held[serving.entry_id].servings[serving.id] = serving
+
+    # learning
+
+    def merge(self, duplicate_id: str, into_id: str) -> Entry | None:
+        with self._lock:
+            duplicate, into = self.get(duplicate_id), self.get(into_id)
+            if duplicate is None or into is None or duplicate_id == into_id or duplicate.scope != into.scope:
+                return None
+            gone, kept = self._held[duplicate_id], self._held[into_id]
+            self._remove([gone])
+            for each in gone.exemplars:
+                if each.label is Label.POSITIVE:
+                    key = duplicate.key if not each.key and each.text == duplicate.question else each.key
+                    kept.exemplars.append(self._numbered(replace(each, key=key), into_id))
+            for serving in gone.servings.values():
+                self.record_serving(replace(serving, entry_id=into_id))
+            times = [each.last_hit_at for each in (duplicate, into) if each.last_hit_at is not None]
+            kept.entry = replace(into, hits=into.hits + duplicate.hits, last_hit_at=max(times, default=None))
+            kept.heat = combined(kept.heat, gone.heat)
+            return kept.entry
+
+    def remove_exemplars(self, ids: Sequence[int]) -> int:
+        removed, chosen = 0, set(ids)
+        with self._lock:
+            for held in self._held.values():
+                left = [each for each in held.exemplars if each.id not in chosen]
+                removed += len(held.exemplars) - len(left)
+                held.exemplars = left
+        return removed
+
+    def serving(self, serving_id: str) -> Serving | None:
+        with self._lock:
+            entry = self.get(self._served.get(serving_id, ""))
+            return None if entry is None else self._held[entry.id].servings[serving_id]
+
+    def prune_servings(self, before: float) -> int:
+        with self._lock:
+            servings = [each for held in self._held.values() for each in held.servings.values()]
+            return self._forget_servings([each.id for each in servings if each.at < before])
+
+    def written_since(self, credential: str, since: float) -> int:
+        with self._lock:
+            theirs = [held.entry for held in self._live() if held.entry.credential == credential]
+            return sum(entry.created_at >= since for entry in theirs)
 
     # administration
 
@@ -126,8 +158,8 @@ class MemoryStore:
         check_page_size(limit)
         before = Position.decode(cursor)
         with self._lock:
-            placed = [(Position(held.entry.created_at, held.number), held.entry) for held in self._live()]
-        placed = [(position, entry) for position, entry in placed if _matches(entry, selection)]
+            chosen = [held for held in self._live() if held.is_meant_by(selection)]
+            placed = [(Position(held.entry.created_at, held.number), held.entry) for held in chosen]
         placed = sorted(
             (pair for pair in placed if before is None or pair[0] < before), key=lambda pair: pair[0], reverse=True
         )
@@ -136,10 +168,11 @@ class MemoryStore:
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
         with self._lock:
-            chosen = [held for held in self._held.values() if _matches(held.entry, selection)]
+            chosen = [held for held in self._held.values() if held.is_meant_by(selection)]
             live = sum(not self._is_expired(held) for held in chosen)
             if not dry_run:
                 self._remove(chosen)
+                self._forget_text(selection)
             return live
 
     def expire(self, *, limit: int = 1000) -> int:
@@ -171,35 +204,6 @@ class MemoryStore:
                 hits=sum(held.entry.hits for held in live),
             )
 
-    def secret(self, name: str) -> bytes:
-        with self._lock:
-            return self._secrets.setdefault(name, random.token_bytes(32))
-
-    # the ledger
-
-    def book(self, rows: Sequence[LedgerRow]) -> None:
-        with self._lock:
-            self._ledger += rows
-
-    def ledger_sums(
-        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
-    ) -> list[LedgerSum]:
-        sums: dict[str, LedgerSum] = {}
-        with self._lock:
-            rows = list(self._ledger)
-        for row in rows:
-            outside = (since is not None and row.at < since) or (until is not None and row.at >= until)
-            if outside or namespace not in (None, row.namespace):
-                continue
-            so_far = sums.get(row.outcome, LedgerSum(row.outcome, 0, 0 * row.baseline_usd, 0 * row.cost_usd))
-            sums[row.outcome] = LedgerSum(
-                row.outcome,
-                so_far.requests + 1,
-                so_far.baseline_usd + row.baseline_usd,
-                so_far.cost_usd + row.cost_usd,
-            )
-        return [sums[outcome] for outcome in sorted(sums)]
-
     def flush(self) -> None:
         """Nothing is buffered."""
 
@@ -208,28 +212,46 @@ class MemoryStore:
 
     # within the lock
 
-    def _live(self, scope: Scope | None = None) -> list[_Held]:
+    def _alias(self, scope: Scope, key: str) -> Entry | None:
+        exemplars = (each for held in self._held.values() for each in held.exemplars if key and each.key == key)
+        aliases = sorted((each for each in exemplars if each.label is Label.POSITIVE), key=lambda each: -each.id)
+        entries = (self.get(each.entry_id) for each in aliases)
+        return next((entry for entry in entries if entry is not None and entry.scope == scope), None)
+
+    def _live(self, scope: Scope | None = None) -> list[Held]:
         among = (held for held in self._held.values() if scope is None or held.entry.scope == scope)
         return sorted((held for held in among if not self._is_expired(held)), key=lambda held: held.number)
 
-    def _is_expired(self, held: _Held) -> bool:
+    def _is_expired(self, held: Held) -> bool:
         return held.entry.expires_at is not None and held.entry.expires_at <= self._clock()
 
-    def _expired(self, among: Iterable[_Held]) -> list[_Held]:
+    def _expired(self, among: Iterable[Held]) -> list[Held]:
         expired = [held for held in among if self._is_expired(held)]
         return sorted(expired, key=lambda held: (held.entry.expires_at, held.number))
 
-    def _replaced(self, entry: Entry) -> _Held | None:
+    def _replaced(self, entry: Entry) -> Held | None:
         old_id = self._ids.get((entry.scope, entry.key))
         if entry.id in self._held and entry.id != old_id:
             raise StoreError(f"put: the id {entry.id} belongs to another entry")
         return self._held[old_id] if old_id is not None else None
 
+    def _room_for(self, entry: Entry, held_bytes: int) -> Held:
+        """What is to hold this entry, with what it keeps of the one that it replaces, which is removed."""
+        number, old = next(self._entry_numbers), self._replaced(entry)
+        if old is None:
+            heat = first_heat(entry.created_at, hits=entry.hits, last_hit_at=entry.last_hit_at)
+            return Held(number, entry, held_bytes, heat)
+        self._remove([old])
+        kept = replace(entry, id=old.entry.id, hits=old.entry.hits, last_hit_at=old.entry.last_hit_at)
+        heat = combined(old.heat, heat_of(1, at=entry.created_at))
+        servings = old.servings if _say_the_same(old.entry, entry) else {}
+        return Held(old.number, kept, held_bytes, heat, servings=servings)
+
     def _numbered(self, exemplar: Exemplar, entry_id: str) -> Exemplar:
         bare = Embedding(exemplar.embedding.vector, exemplar.embedding.windows)
         return replace(exemplar, entry_id=entry_id, embedding=bare, id=next(self._exemplar_ids))
 
-    def _evict(self, spared: _Held | None = None) -> int:
+    def _evict(self, spared: Held | None = None) -> int:
         surplus, surplus_bytes = self._limits.surplus(entries=len(self._held), held_bytes=self._held_bytes)
         if surplus == surplus_bytes == 0:
             return 0
@@ -247,27 +269,31 @@ class MemoryStore:
             surplus, surplus_bytes = surplus - 1, surplus_bytes - held.held_bytes
         return self._remove(chosen)
 
-    def _remove(self, chosen: list[_Held]) -> int:
+    def _remove(self, chosen: list[Held]) -> int:
         for held in chosen:
             del self._held[held.entry.id]
             del self._ids[held.entry.scope, held.entry.key]
+            for serving_id in held.servings:
+                del self._served[serving_id]
             self._held_bytes -= held.held_bytes
         return len(chosen)
 
+    def _forget_servings(self, ids: Iterable[str]) -> int:
+        owners = {serving_id: self._served.pop(serving_id, None) for serving_id in ids}
+        known = {serving_id: owner for serving_id, owner in owners.items() if owner is not None}
+        for serving_id, owner in known.items():
+            del self._held[owner].servings[serving_id]
+        return len(known)
 
-def _bytes_of(entry: Entry) -> int:
-    return len(encode_json(entry.message.body)) + len(entry.question.encode("utf-8", "surrogatepass"))
+    def _forget_text(self, selection: Selection) -> None:
+        if selection.text is None:
+            return
+        around = replace(selection, text=None)
+        for held in self._held.values():
+            if held.is_meant_by(around):
+                for serving_id in held.forget(selection.text):
+                    del self._served[serving_id]
 
 
-def _matches(entry: Entry, selection: Selection) -> bool:
-    """Whether an entry meets every given condition."""
-    conditions = (
-        selection.namespace in (None, entry.scope.namespace),
-        selection.tag is None or selection.tag in entry.tags,
-        selection.model in (None, entry.requested_model, entry.served_model),
-        selection.kind in (None, entry.kind),
-        selection.created_before is None or entry.created_at < selection.created_before,
-        selection.entry_ids is None or entry.id in selection.entry_ids,
-        selection.text is None or selection.text.casefold() in entry.question.casefold(),
-    )
-    return all(conditions)
+def _say_the_same(entry: Entry, other: Entry) -> bool:
+    return encode_json(entry.message.body) == encode_json(other.message.body)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
+from semcache.request import Json
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Selection:
     kind: Kind | None = None
     created_before: float | None = None
     entry_ids: tuple[str, ...] | None = None
-    text: str | None = None  # occurs in the question, in any case of letters
+    text: str | None = None  # occurs in the question or in a positive exemplar, in any case of letters
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,37 @@ class LedgerSum:
     cost_usd: Decimal
 
 
+@dataclass(frozen=True)
+class Serving:
+    """An answer that was given from an entry, or stored as one. `id` is the message id its caller got."""
+
+    id: str
+    entry_id: str
+    question: str  # as it was asked
+    at: float
+    kind: str
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Something learned from the stream. `body` is small JSON and holds no text of a prompt or an answer."""
+
+    namespace: str
+    kind: str
+    at: float
+    entry_id: str
+    body: Json
+
+
 class Store(Protocol):
-    """Entries, their exemplars, and the rows of the ledger."""
+    """Entries with their exemplars and servings, the ledger, and what was learned."""
 
     # the path of a request
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
-        """The live entry with this exact key."""
+        """The live entry with this exact key, or else the one that has a positive exemplar with it: an alias.
+
+        Where several have, the newest exemplar counts.
+        """
         ...
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
@@ -99,7 +125,8 @@ class Store(Protocol):
         """Store an entry with its exemplars in one transaction, replacing one of the same scope and key.
 
         The replaced entry keeps its id and its hit count; its old exemplars go, for they were labelled by the old
-        answer. The entry as stored is returned. Where this takes the store beyond its limits, it evicts others.
+        answer, and its servings where the message is another. The entry as stored is returned. Where this takes the
+        store beyond its limits, it evicts others.
         """
         ...
 
@@ -107,8 +134,65 @@ class Store(Protocol):
         """Attach a labelled text to an entry; None where the entry is gone."""
         ...
 
-    def record_hit(self, entry_id: str) -> None:
-        """Count a served hit; written in batches."""
+    def record_hit(self, entry_id: str, serving: Serving | None = None) -> None:
+        """Count a served hit, and keep what was served; both written in batches."""
+        ...
+
+    def record_serving(self, serving: Serving) -> None:
+        """Keep what was served without counting a hit; written in batches. The last with an id counts."""
+        ...
+
+    # learning
+    def merge(self, duplicate_id: str, into_id: str) -> Entry | None:
+        """Make one of two entries that answer alike, in one transaction; the entry as merged.
+
+        The duplicate's positive exemplars go over as they are, under new ids; the one that is its question takes its
+        exact key along, unless it has one. Hits are added up, servings go over. The duplicate, with its answer and
+        its negative exemplars, is deleted. None, and nothing changes, where either is gone, they are one and the
+        same, or not of one scope.
+        """
+        ...
+
+    def remove_exemplars(self, ids: Sequence[int]) -> int:
+        """Remove exemplars; how many of them were there."""
+        ...
+
+    def serving(self, serving_id: str) -> Serving | None:
+        """What was served under this message id, as long as its entry lives. Sees what is buffered."""
+        ...
+
+    def prune_servings(self, before: float) -> int:
+        """Remove servings older than this; the number removed."""
+        ...
+
+    def written_since(self, credential: str, since: float) -> int:
+        """How many live entries were created by this credential since then, that moment included."""
+        ...
+
+    def observe(self, rows: Sequence[Observation]) -> None:
+        """Append to what was learned. It stays when its entry goes."""
+        ...
+
+    def observations(
+        self, kind: str, *, namespace: str | None = None, since: float | None = None, limit: int
+    ) -> list[Observation]:
+        """The newest observations of a kind, newest first; of equal times, the one appended last comes first."""
+        ...
+
+    def prune_observations(self, kind: str, *, namespace: str, keep: int) -> int:
+        """Remove all but the newest so many of a kind and namespace; the number removed."""
+        ...
+
+    def save_document(self, name: str, content: bytes) -> None:
+        """Keep a small document, in place of the one of this name."""
+        ...
+
+    def load_document(self, name: str) -> bytes | None:
+        """The document of this name."""
+        ...
+
+    def documents(self, prefix: str) -> list[str]:
+        """The names of documents that start so, in order."""
         ...
 
     # administration
@@ -128,9 +212,10 @@ class Store(Protocol):
         ...
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
-        """Remove the selected entries with their exemplars; the number of live ones (that would be) removed.
+        """Remove the selected entries with all that belongs to them; the number of live ones (that would be) removed.
 
-        An empty selection means everything.
+        An empty selection means everything. Selected by text, negative exemplars and servings in which it occurs go
+        also where their entry stays: nothing that meets the other conditions still holds the text.
         """
         ...
 

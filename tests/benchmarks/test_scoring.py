@@ -2,52 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import random
 
-import numpy as np
 import pytest
-from baselines import Stream, perfect_cache, static_threshold
 from questions import questions
 from reporting import Bar, aligned
-from scoring import Tally, percent, summed, wilson
+from scoring import Tally, Trace, best_within, bootstrap, cold_start, hit_ratio, in_hindsight, percent, summed, wilson
 from slot_values import SlotValues
-from workloads import Row, Verdict, Workload, zipf_stream
-
-
-def same_class(asked: Row, stored: Row) -> Verdict:
-    return Verdict.RIGHT if asked.class_id == stored.class_id else Verdict.WRONG
-
+from truth import Row, Verdict, same_class
 
 A1, A2, B = Row("a one", "a"), Row("a two", "a"), Row("b", "b")
-WORKLOAD = Workload("tiny", (A1, A2, B), same_class, same_class)
-# a one and a two are 0.9 apart, b is 0.65 from a one and 0.2 from a two
-VECTORS = {
-    "a one": np.array([1, 0, 0], np.float32),
-    "a two": np.array([0.9, math.sqrt(1 - 0.81), 0], np.float32),
-    "b": np.array([0.65, -0.76, 0], np.float32),
-}
-
-
-def stream(*rows: Row) -> Stream:
-    return Stream.of(rows, {name: vector / np.linalg.norm(vector) for name, vector in VECTORS.items()})
-
-
-def test_a_static_threshold_serves_the_nearest_and_inserts_every_miss() -> None:
-    tally = static_threshold(stream(A1, A2, A1, B), WORKLOAD, 0.60)
-    assert (tally.requests, tally.repeats, tally.identical, tally.similar, tally.wrong) == (4, 1, 1, 2, 1)
-
-
-def test_a_stricter_threshold_is_not_wrong_here() -> None:
-    tally = static_threshold(stream(A1, A2, A1, B), WORKLOAD, 0.70)
-    assert (tally.similar, tally.wrong) == (1, 0)
-
-
-def test_the_perfect_cache_serves_classes_it_has_seen_and_no_traps() -> None:
-    trap = Row("b again", "b", is_shared=False)
-    vectors = {**VECTORS, "b again": VECTORS["b"]}
-    rows = (A1, A2, B, trap, trap)
-    tally = perfect_cache(Stream.of(rows, vectors), WORKLOAD)
-    assert (tally.identical, tally.similar, tally.wrong) == (1, 1, 0)
+JUDGES = (same_class, same_class)
 
 
 def test_unjudged_hits_are_left_out_of_the_rate_and_judged_strictly_beside_it() -> None:
@@ -78,12 +43,54 @@ def test_per_cent_of_nothing_is_nothing() -> None:
     assert percent(1, 3) == 33.33
 
 
-def test_zipf_popularity_falls_with_the_rank() -> None:
-    rows = [Row(f"text {number}", str(number % 10)) for number in range(100)]
-    drawn = zipf_stream(rows, requests=4000, exponent=1.0, seed=1)
-    counts = sorted((sum(row.class_id == str(name) for row in drawn) for name in range(10)), reverse=True)
-    assert counts[0] / counts[9] == pytest.approx(10, rel=0.3)
-    assert drawn == zipf_stream(rows, requests=4000, exponent=1.0, seed=1)
+def served(run: Trace, asked: Row, stored: Row | None, *, times: int) -> None:
+    for _ in range(times):
+        run.count(is_repeat=False, asked=asked, stored=stored, judges=JUDGES)
+
+
+def test_a_repeat_that_is_answered_as_it_was_before_the_truth_changed_is_wrong() -> None:
+    tally = Tally()
+    tally.count(is_repeat=True, asked=Row("a one", "new"), stored=A1, judges=JUDGES)
+    figures = tally.figures()
+    assert (tally.identical, tally.outdated, tally.wrong) == (1, 1, 0)
+    assert (figures["error_rate"], figures["false_hit_rate"], figures["similar_false_hit_rate"]) == (100, 100, None)
+
+
+def test_a_trace_knows_how_the_run_began_and_how_each_class_fared() -> None:
+    run = Trace()
+    served(run, A1, None, times=150)
+    served(run, B, A1, times=50)
+    served(run, A2, A1, times=50)
+    assert (run.after(100), run.after(200), run.after(500)) == (
+        Tally(requests=100),
+        Tally(requests=200, similar=50, new_wordings=50, wrong=50, strict_wrong=50),
+        None,
+    )
+    assert (run.by_class["a"].requests, run.by_class["a"].wrong, run.by_class["b"].wrong) == (200, 0, 50)
+    assert cold_start([run, run], marks=(200, 500)) == {
+        "first 200": {"hit_rate": 25.0, "error_rate": 25.0},
+        "first 500": {"hit_rate": None, "error_rate": None},
+    }
+
+
+def test_hindsight_mixes_the_settings_on_both_sides_of_the_error_rate() -> None:
+    loose, strict = Tally(requests=100, similar=80, wrong=3), Tally(requests=100, similar=40, wrong=1)
+    found = in_hindsight([loose, strict], 0.02)
+    assert (found.hit_share, found.within) == (pytest.approx(0.6), strict)
+    assert in_hindsight([loose, strict], 0.005).hit_share == pytest.approx(0.2)  # mixed with serving nothing
+    assert best_within([loose, strict], 0.005) is None
+
+
+def test_the_bootstrap_draws_classes_and_encloses_the_ratio() -> None:
+    ours, theirs = Trace(), Trace()
+    for number in range(40):
+        row = Row(str(number), str(number))
+        served(ours, row, row, times=5 + number % 3)
+        served(theirs, row, row, times=3)
+        served(ours, row, None, times=5 - number % 3)
+        served(theirs, row, None, times=7)
+    low, high = bootstrap([ours], [theirs], draws=200, chance=random.Random(1))
+    assert 1.8 < low < hit_ratio(ours, theirs) < high < 2.2
 
 
 def test_slot_values_tell_another_value_from_another_wording() -> None:

@@ -9,6 +9,7 @@ import pytest
 from fakes import message, request
 
 from semcache.canonical import identify
+from semcache.decision.context import Leans, StandsAlone, Tied
 from semcache.decision.eligibility import (
     ExactOnly,
     NoLookup,
@@ -40,8 +41,11 @@ def image(**source: Any) -> list[Any]:
 
 def test_a_plain_question_is_looked_up() -> None:
     question = "How do I reset my password?"
-    assert permission(request(question)) == SemanticLookup(question, faq=True)
-    assert permission(request([{"type": "text", "text": question}])) == SemanticLookup(question, faq=True)
+    plain = permission(request(question))
+    assert isinstance(plain, SemanticLookup)
+    assert (plain.question, plain.faq) == (question, True)
+    assert isinstance(plain.standing, StandsAlone)
+    assert permission(request([{"type": "text", "text": question}])) == plain
 
 
 @pytest.mark.parametrize(
@@ -146,6 +150,18 @@ def test_similar_questions_may_answer(asked: Request, faq: bool) -> None:
     allowed = permission(asked)
     assert isinstance(allowed, SemanticLookup)
     assert allowed.faq is faq
+
+
+def test_a_lookup_says_how_its_question_stands_in_the_conversation() -> None:
+    opened = (("user", "What is sunburn?"), ("assistant", "A burn."))
+    leaning = permission(asking(*opened, ("user", "Is it painful?")))
+    assert isinstance(leaning, SemanticLookup)
+    assert isinstance(leaning.standing, Leans)
+    assert not leaning.faq
+    told = permission(asking(("user", "Answer in French."), ("assistant", "Oui."), ("user", "What is a lichen?")))
+    assert isinstance(told, SemanticLookup)
+    assert isinstance(told.standing, Tied)
+    assert not told.faq
 
 
 def test_a_complete_text_message_is_stored() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from semcache.entry import Embedding, Entry, Exemplar, Kind, Label, Origin, Scope, new_entry_id
 from semcache.message import text_message
-from semcache.stores.store import LedgerRow, Store
+from semcache.stores.store import LedgerRow, Observation, Serving, Store
 
 DIMS = 8
 SCOPE = Scope("shop", "a" * 64)
@@ -58,6 +58,16 @@ def entry(key: str = "k1", *, answer: str = "Within 30 days.", **fields: Any) ->
 def exemplar(of: Entry, vector: Embedding, *, text: str = "Can I send it back?", **fields: Any) -> Exemplar:
     known: dict[str, Any] = {"label": Label.POSITIVE, "origin": Origin.MISS, "created_at": of.created_at}
     return Exemplar(of.id, text, vector, **{**known, **fields})
+
+
+def serving(id_: str, entry_id: str, **fields: Any) -> Serving:
+    known: dict[str, Any] = {"question": f"How do I send {id_} back?", "at": 1_800_000_000.0, "kind": "semantic"}
+    return Serving(id_, entry_id, **{**known, **fields})
+
+
+def observation(kind: str = "label", **fields: Any) -> Observation:
+    known: dict[str, Any] = {"namespace": "shop", "at": 1_800_000_000.0, "entry_id": "ent_1", "body": {"same": True}}
+    return Observation(kind=kind, **{**known, **fields})
 
 
 def put(store: Store, key: str, *vectors: Embedding, **fields: Any) -> Entry:

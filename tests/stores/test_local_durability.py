@@ -13,11 +13,24 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store_samples import DIMS, SCOPE, SPACE, embedding, entry, exemplar, found, ledger_row, put, random_embeddings
+from store_samples import (
+    DIMS,
+    SCOPE,
+    SPACE,
+    embedding,
+    entry,
+    exemplar,
+    found,
+    ledger_row,
+    put,
+    random_embeddings,
+    serving,
+)
 
 from semcache.errors import StoreError, StoreTooNew, StoreUnavailable
 from semcache.stores.limits import Limits
-from semcache.stores.local.hits import HitCounter
+from semcache.stores.local.hits import HitBuffer
+from semcache.stores.local.schema import MIGRATIONS
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.store import LedgerSum, Selection
@@ -29,7 +42,7 @@ import sys, time
 sys.path[:0] = {FOLDERS!r}
 from pathlib import Path
 from store_samples import *
-from semcache.stores.local.hits import HitCounter
+from semcache.stores.local.hits import HitBuffer
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.limits import Limits
@@ -107,6 +120,55 @@ def search_after_kill(store: LocalStore) -> tuple[list[list[str]], set[tuple[int
     queries = random_embeddings(20, seed=99)
     ranked = [found(store, query, k=100_000) for query in queries[:3]]
     return ranked, {(number, text) for number, query in enumerate(queries) for text in found(store, query)}
+
+
+MERGER = """
+    directory, round_ = Path(sys.argv[1]), int(sys.argv[2])
+    store = LocalStore(directory, space=SPACE, dims=DIMS, tuning=Tuning(direct_exemplars=0, hits_delay_seconds=0.01))
+    vectors = random_embeddings(5000, seed=round_)
+    into = put(store, f"{round_}-into", vectors[0])
+    print(into.key, "into", flush=True)
+    for number, vector in enumerate(vectors[1:]):
+        made = entry(f"{round_}-{number}", hits=1)
+        store.put(made, [exemplar(made, vector, text=made.question)])
+        print(made.key, "put", flush=True)
+        store.record_serving(serving(made.key, made.id))
+        store.observe([observation(at=float(number), entry_id=made.id)])
+        store.merge(made.id, into.id)
+        print(made.key, "merged", flush=True)
+        store.nearest(SCOPE, vector)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_merge_is_whole_or_not_at_all_after_kill_9(tmp_path: Path) -> None:
+    chance = random.Random(8)
+    for round_ in range(12):
+        merger = run_python(MERGER, str(tmp_path), str(round_))
+        assert merger.stdout is not None
+        lines = [merger.stdout.readline() for _ in range(chance.randrange(2, 120))]
+        time.sleep(chance.random() * 0.005)
+        merger.kill()
+        lines += merger.stdout.read().splitlines()
+        merger.stdout.close()
+        merger.wait()
+        check_after_killed_merges(tmp_path, round_, dict(line.split() for line in lines if len(line.split()) == 2))
+        check_after_kill(tmp_path, {})
+
+
+def check_after_killed_merges(directory: Path, round_: int, states: dict[str, str]) -> None:
+    with closing(LocalStore(directory, space=SPACE, dims=DIMS, tuning=Tuning(direct_exemplars=0))) as store:
+        into = store.get_exact(SCOPE, f"{round_}-into")
+        merged = {key for key, state in states.items() if state == "merged"}
+        aliases = [each.key for each in store.exemplars(into.id) if each.key]
+        assert {*aliases} >= merged  # and perhaps the one that was merged when it was killed
+        assert into.hits == len(aliases) == len({*aliases}) <= len(merged) + 1
+        assert {store.get_exact(SCOPE, key).id for key in aliases} <= {into.id}
+        for key in states.keys() - {*aliases, into.key}:
+            assert [each.text for each in store.exemplars(store.get_exact(SCOPE, key).id)] == [entry(key).question]
+        assert all(store.serving(key).entry_id == into.id for key in aliases)
+        assert len(store.observations("label", limit=10_000)) >= len(merged)
 
 
 def test_processes_that_open_a_new_store_at_once_all_succeed(tmp_path: Path) -> None:
@@ -239,14 +301,34 @@ def test_hits_wait_while_the_database_is_locked(open_local, tmp_path: Path, monk
     assert store.get(made.id).hits == 2
 
 
-def test_hits_that_could_not_be_written_join_those_counted_meanwhile() -> None:
-    counter = HitCounter()
-    counter.count("e", at=1.0)
-    taken = counter.take()
-    counter.count("e", at=2.0)
-    counter.put_back(taken)
-    assert counter.pending == 2
-    assert counter.take() == {"e": (2, 2.0)}
+def test_what_could_not_be_written_joins_what_came_meanwhile() -> None:
+    buffer = HitBuffer()
+    buffer.count("e", at=1.0, serving=serving("m1", "e"))
+
+    def fail_to_write() -> None:
+        with buffer.taken():
+            buffer.count("e", at=2.0, serving=serving("m2", "e"))
+            assert buffer.serving("m1") is not None  # seen while it is written
+            raise StoreUnavailable("busy")
+
+    with pytest.raises(StoreUnavailable, match="busy"):
+        fail_to_write()
+    assert buffer.pending == 2
+    with buffer.taken() as batch:
+        assert batch.counts == {"e": (2, 2.0)}
+        assert list(batch.servings) == ["m1", "m2"]
+    assert (buffer.pending, buffer.serving("m1")) == (0, None)
+
+
+def test_servings_that_wait_for_a_locked_database_are_limited_in_number(monkeypatch) -> None:
+    monkeypatch.setattr("semcache.stores.local.hits.MOST_SERVINGS", 3)
+    buffer = HitBuffer()
+    for number in range(5):
+        buffer.note(serving(f"m{number}", "e"))
+    with pytest.raises(StoreUnavailable), buffer.taken():
+        raise StoreUnavailable("busy")
+    with buffer.taken() as batch:
+        assert list(batch.servings) == ["m2", "m3", "m4"]
 
 
 def test_hits_are_written_without_being_asked(open_local) -> None:
@@ -316,7 +398,7 @@ def test_opening_again_applies_no_migration_twice(open_local, tmp_path: Path) ->
     connection = sqlite3.connect(tmp_path / "cache.sqlite3")
     names = [name for (name,) in connection.execute("SELECT name FROM _sqlite_migrations ORDER BY id")]
     connection.close()
-    assert names == ["m001_entries_and_exemplars", "m002_change_log_and_totals"]
+    assert names == list(MIGRATIONS)
 
 
 def test_a_directory_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from fakes import Clock
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from store_samples import OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar
+from store_samples import OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, observation, serving
 
 from semcache.entry import Embedding, Kind, Label
 from semcache.stores.limits import Limits
@@ -35,24 +35,31 @@ selections = st.one_of(
     st.builds(lambda key: Selection(tag=key), keys),
     st.builds(lambda kind: Selection(kind=kind), st.sampled_from(Kind)),
     st.builds(lambda age: Selection(created_before=START + age), st.integers(0, 100)),
+    st.builds(lambda key, kind: Selection(text=key.upper(), kind=kind), keys, st.none() | st.sampled_from(Kind)),
 )
+numbers = st.integers(1, 40)
+credentials = st.sampled_from(["a", "b"])
+kinds, namespaces = st.sampled_from(["label", "audit"]), st.sampled_from(["shop", "hotel"])
 
 
 class SideBySide(RuleBasedStateMachine):
     """Does everything to both stores and compares what they return."""
 
     tuning = Tuning()
+    limits = LIMITS
 
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp())
         self.clock = Clock(START)
-        self.oracle = MemoryStore(clock=self.clock, limits=LIMITS, dims=DIMS)
+        self.oracle = MemoryStore(clock=self.clock, limits=self.limits, dims=DIMS)
         self.local = self.opened()
         self.made = 0
 
     def opened(self) -> LocalStore:
-        return LocalStore(self.directory, space=SPACE, dims=DIMS, clock=self.clock, limits=LIMITS, tuning=self.tuning)
+        return LocalStore(
+            self.directory, space=SPACE, dims=DIMS, clock=self.clock, limits=self.limits, tuning=self.tuning
+        )
 
     def both(self, method: str, *args: Any, **options: Any) -> Any:
         expected, actual = (getattr(store, method)(*args, **options) for store in (self.oracle, self.local))
@@ -71,8 +78,9 @@ class SideBySide(RuleBasedStateMachine):
         kind=st.sampled_from(Kind),
         seconds=st.none() | st.integers(0, 30),
         answer=st.sampled_from(["short", "long " * 100]),
+        credential=credentials,
     )
-    def put(self, *, scope, key, vectors, kind, seconds, answer) -> None:
+    def put(self, *, scope, key, vectors, kind, seconds, answer, credential="a") -> None:
         self.made += 1
         made = entry(
             key,
@@ -84,16 +92,72 @@ class SideBySide(RuleBasedStateMachine):
             cost_usd=self.made % 5 / 100,
             created_at=self.clock.now,
             expires_at=None if seconds is None else self.clock.now + seconds,
+            credential=credential,
         )
-        self.both("put", made, [exemplar(made, vector, text=f"{key} {self.made}") for vector in vectors])
+        texts = [made.question, f"{key} {self.made}", f"{key} again", "anything"]
+        self.both(
+            "put", made, [exemplar(made, vector, text=text) for vector, text in zip(vectors, texts, strict=False)]
+        )
 
-    @rule(number=st.integers(1, 40), vector=directions, label=st.sampled_from(Label))
-    def add_exemplar(self, number, vector, label) -> None:
-        owner = entry(id=f"ent_{number}")
-        added = [store.add_exemplar(exemplar(owner, vector, label=label)) for store in (self.oracle, self.local)]
+    @rule(number=numbers, vector=directions, label=st.sampled_from(Label), key=keys | st.just(""))
+    def add_exemplar(self, number, vector, label, key) -> None:
+        made = exemplar(entry(id=f"ent_{number}"), vector, label=label, key=key, text=f"alias {key}")
+        added = [store.add_exemplar(made) for store in self.stores]
         assert (added[0] is None) == (added[1] is None)
 
-    @rule(number=st.integers(1, 40), times=st.integers(1, 3))
+    @rule(duplicate=numbers, into=numbers)
+    def merge(self, duplicate, into) -> None:
+        self.both("merge", f"ent_{duplicate}", f"ent_{into}")
+
+    @rule(scope=scopes, newest=st.booleans())
+    def merge_neighbours(self, scope, newest) -> None:
+        """Two that can be merged, most likely."""
+        live = [each for each, _ in self.oracle.scan() if each.scope == scope]
+        if len(live) > 1:
+            first, second = (live[-1], live[-2]) if newest else (live[0], live[1])
+            self.both("merge", first.id, second.id)
+
+    @rule(ids=st.lists(st.integers(1, 60), max_size=3))
+    def remove_exemplars(self, ids) -> None:
+        self.both("remove_exemplars", ids)
+
+    @rule(number=numbers, turn=st.integers(0, 2), key=keys, is_hit=st.booleans())
+    def serve(self, number, turn, key, is_hit) -> None:
+        self.serve_one(number, turn, key, is_hit=is_hit)
+
+    def serve_one(self, number: int, turn: int, key: str, *, is_hit: bool) -> None:
+        entry_id = f"ent_{1 + number % self.made}"
+        given = serving(f"{entry_id}-{turn}", entry_id, question=f"Is it {key}?", at=self.clock.now)
+        if is_hit:
+            self.both("record_hit", entry_id, given)
+        else:
+            self.both("record_serving", given)
+
+    @rule(age=st.integers(0, 30))
+    def prune_servings(self, age) -> None:
+        self.both("prune_servings", self.clock.now - age)
+
+    @rule(kind=kinds, namespace=namespaces, number=numbers)
+    def observe(self, kind, namespace, number) -> None:
+        row = observation(kind, namespace=namespace, at=self.clock.now - number % 3, body={"number": number})
+        self.both("observe", [row, replace(row, entry_id="another")])
+
+    @rule(kind=kinds, namespace=st.none() | namespaces, since=st.none() | st.integers(0, 60), limit=st.integers(0, 9))
+    def read_observations(self, kind, namespace, since, limit) -> None:
+        since = None if since is None else START + since
+        self.both("observations", kind, namespace=namespace, since=since, limit=limit)
+
+    @rule(kind=kinds, namespace=namespaces, keep=st.integers(0, 5))
+    def prune_observations(self, kind, namespace, keep) -> None:
+        self.both("prune_observations", kind, namespace=namespace, keep=keep)
+
+    @rule(name=keys, content=st.binary(max_size=3))
+    def save_document(self, name, content) -> None:
+        self.both("save_document", name, content)
+        self.both("load_document", name)
+        self.both("documents", name[:1])
+
+    @rule(number=numbers, times=st.integers(1, 3))
     def hit(self, number, times) -> None:
         for _ in range(times):
             self.both("record_hit", f"ent_{number}")
@@ -134,8 +198,11 @@ class SideBySide(RuleBasedStateMachine):
         assert self.both("page", Selection()) is not None
         for scope in (SCOPE, OTHER_SCOPE):
             self.both("has_exemplars", scope)
-        held = [[(each, [x.text for x in exemplars]) for each, exemplars in store.scan()] for store in self.stores]
-        assert held[0] == held[1]
+        for credential in ("a", "b"):
+            self.both("written_since", credential, self.clock.now - 20)
+        for number in range(1, self.made + 1):
+            self.both("serving", f"ent_{number}-0")
+        assert everything(self.oracle) == everything(self.local)
 
     @property
     def stores(self) -> tuple[Store, Store]:
@@ -170,6 +237,24 @@ class SideBySideFollowing(SideBySide):
         super().teardown()
 
 
+class SideBySideBuffered(SideBySide):
+    """With servings left in the buffer for as long as nothing needs them written."""
+
+    tuning = Tuning(hits_delay_seconds=60)
+    limits = Limits()
+    hit = serve = None  # hits that are not written show: the oracle has no buffer
+
+    @rule(number=numbers, turn=st.integers(0, 1), key=keys)
+    def serve_without_hit(self, number, turn, key) -> None:
+        self.serve_one(number, turn, key, is_hit=False)
+
+    @invariant()
+    def hold_the_same(self) -> None:
+        for number in range(1, self.made + 1):
+            for turn in range(2):
+                self.both("serving", f"ent_{number}-{turn}")
+
+
 def near(store: Store, scope, query: Embedding, k: int) -> list[tuple[Any, ...]]:
     """Candidates, compared to the last bit; hit counters of remembered entries may lag."""
     return [
@@ -178,12 +263,19 @@ def near(store: Store, scope, query: Embedding, k: int) -> list[tuple[Any, ...]]
     ]
 
 
+def everything(store: Store) -> list[tuple[Any, ...]]:
+    """Exemplars go by their ids, which stores give alike; hits that wait to be written are written first."""
+    store.flush()
+    return [(each, [(x.id, x.text, x.label, x.key) for x in exemplars]) for each, exemplars in store.scan()]
+
+
 EFFORT = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-for machine in (SideBySide, SideBySideIndexed, SideBySideFollowing):
+for machine in (SideBySide, SideBySideIndexed, SideBySideFollowing, SideBySideBuffered):
     machine.TestCase.settings = EFFORT
 TestSideBySide = pytest.mark.slow(SideBySide.TestCase)
 TestSideBySideIndexed = pytest.mark.slow(SideBySideIndexed.TestCase)
 TestSideBySideFollowing = pytest.mark.slow(SideBySideFollowing.TestCase)
+TestSideBySideBuffered = pytest.mark.slow(SideBySideBuffered.TestCase)
 
 
 @pytest.mark.parametrize("count", [31, 700])

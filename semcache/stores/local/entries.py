@@ -49,11 +49,36 @@ def open_space(connection: sqlite3.Connection, fingerprint: str, dims: int) -> S
 
 
 def find_exact(connection: sqlite3.Connection, scope: Scope, key: str, *, now: float) -> Entry | None:
+    """The live entry of this key, or of the newest alias with it.
+
+    Asked one after the other, so that an entry which is merged between the two is still found.
+    """
+    asked = (scope_key(scope), key, now)
     row = connection.execute(
-        f"SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.scope = ? AND e.key = ? AND e.expires_at > ?",
-        (scope_key(scope), key, now),
+        f"SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.scope = ? AND e.key = ? AND e.expires_at > ?", asked
     ).fetchone()
+    if row is None:
+        row = connection.execute(
+            f"SELECT {ENTRY_COLUMNS} FROM exemplars x JOIN entries e ON e.seq = x.entry "
+            "JOIN bodies b ON b.entry = e.seq WHERE x.scope = ? AND x.key = ? AND x.key != '' AND x.label = 1 "
+            "AND +e.expires_at > ? ORDER BY x.id DESC LIMIT 1",
+            asked,
+        ).fetchone()
     return None if row is None else entry_from(row)
+
+
+def is_live(connection: sqlite3.Connection, entry_id: str, *, now: float) -> bool:
+    row = connection.execute("SELECT 1 FROM entries WHERE id = ? AND expires_at > ?", (entry_id, now)).fetchone()
+    return row is not None
+
+
+def written_since(connection: sqlite3.Connection, credential: str, since: float, *, now: float) -> int:
+    """How many live entries this credential created since then."""
+    row = connection.execute(
+        "SELECT count(*) FROM entries WHERE credential = ? AND created_at >= ? AND expires_at > ?",
+        (credential, since, now),
+    )
+    return int(row.fetchone()[0])
 
 
 def find_numbered(connection: sqlite3.Connection, entry_id: str, *, now: float) -> tuple[int, Entry] | None:
@@ -103,8 +128,18 @@ def exemplars_of(connection: sqlite3.Connection, entry_id: str, space: Space) ->
     return [exemplar_from(row, entry_id, space_id=space.id, dims=space.dims) for row in rows]
 
 
-def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry, int]:
-    """Insert an entry, or replace the one of the same scope and key; its number, the entry as stored, its bytes."""
+@dataclass(frozen=True)
+class Written:
+    """An entry as stored, with its number; `is_revised` where it replaced another message."""
+
+    seq: int
+    entry: Entry
+    held_bytes: int
+    is_revised: bool
+
+
+def write(connection: sqlite3.Connection, entry: Entry) -> Written:
+    """Insert an entry, or replace the one of the same scope and key."""
     scope = scope_key(entry.scope)
     old = connection.execute(
         "SELECT seq, id, hits, last_hit_at, heat FROM entries WHERE scope = ? AND key = ?", (scope, entry.key)
@@ -118,6 +153,7 @@ def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry, int
     question, message = encoded(entry.question), encode_json(entry.message.body)
     held_bytes = len(question) + len(message)
     values = _values(entry, scope, heat, held_bytes)
+    is_revised = seq is not None and _forget_what_was_served(connection, seq, unless=message)
     try:
         seq = _insert(connection, values) if seq is None else _update(connection, values, seq)
     except sqlite3.IntegrityError as error:
@@ -128,7 +164,7 @@ def write(connection: sqlite3.Connection, entry: Entry) -> tuple[int, Entry, int
     connection.executemany(
         "INSERT OR IGNORE INTO entry_tags (tag, entry) VALUES (?, ?)", [(tag, seq) for tag in entry.tags]
     )
-    return seq, replace(entry, message=StoredMessage.of(message)), held_bytes
+    return Written(seq, replace(entry, message=StoredMessage.of(message)), held_bytes, is_revised)
 
 
 def attach(connection: sqlite3.Connection, seq: int, entry: Entry, exemplar: Exemplar, space: Space) -> Exemplar:
@@ -136,6 +172,13 @@ def attach(connection: sqlite3.Connection, seq: int, entry: Entry, exemplar: Exe
     values = exemplar_values(exemplar, seq, scope_key(entry.scope), space.id)
     bare = Embedding(exemplar.embedding.vector, exemplar.embedding.windows)
     return replace(exemplar, entry_id=entry.id, embedding=bare, id=insert_exemplar(connection, values))
+
+
+def detach(connection: sqlite3.Connection, exemplar_ids: Sequence[int]) -> int:
+    """Remove exemplars; how many were there."""
+    return connection.execute(
+        "DELETE FROM exemplars WHERE id IN (SELECT value FROM json_each(?))", (json.dumps(list(exemplar_ids)),)
+    ).rowcount
 
 
 _COLUMNS = (
@@ -149,6 +192,14 @@ def _insert(connection: sqlite3.Connection, values: tuple[object, ...]) -> int:
     seq = connection.execute(f"INSERT INTO entries ({_COLUMNS}) VALUES ({marks})", values).lastrowid
     assert seq is not None
     return seq
+
+
+def _forget_what_was_served(connection: sqlite3.Connection, seq: int, *, unless: bytes) -> bool:
+    """Whether the message will be another: then no word on what was served may count for it."""
+    row = connection.execute("SELECT 1 FROM bodies WHERE entry = ? AND message = ?", (seq, unless)).fetchone()
+    if row is None:
+        connection.execute("DELETE FROM servings WHERE entry = ?", (seq,))
+    return row is None
 
 
 def _update(connection: sqlite3.Connection, values: tuple[object, ...], seq: int) -> int:

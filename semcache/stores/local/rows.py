@@ -22,7 +22,7 @@ ENTRY_COLUMNS = (
     "e.cost_usd, e.created_at, e.expires_at, e.tags, e.credential, e.hits, e.last_hit_at"
 )
 ENTRY_WIDTH = 16
-EXEMPLAR_COLUMNS = "x.text, x.vector, x.windows, x.label, x.origin, x.created_at, x.id, x.space"
+EXEMPLAR_COLUMNS = "x.text, x.vector, x.windows, x.label, x.origin, x.created_at, x.id, x.key, x.space"
 ENTRIES = "entries e JOIN bodies b ON b.entry = e.seq"
 
 _KINDS = {kind.value: kind for kind in Kind}
@@ -90,14 +90,14 @@ def entry_from(row: Row) -> Entry:
 
 def exemplar_from(row: Row, entry_id: str, *, space_id: int, dims: int) -> Exemplar:
     """An exemplar from `EXEMPLAR_COLUMNS`. One of another space gets a zero vector: it is similar to nothing."""
-    text, vector, windows, label, origin, created_at, exemplar_id, space = row
+    text, vector, windows, label, origin, created_at, exemplar_id, key, space = row
     if space == space_id:
         pooled = np.frombuffer(vector, np.float32)
         stretches = pooled if windows is None else np.frombuffer(windows, np.float32)
         embedding = Embedding(pooled, stretches.reshape(-1, dims))
     else:
         embedding = Embedding(np.zeros(dims, np.float32), np.zeros((1, dims), np.float32))
-    return Exemplar(entry_id, decoded(text), embedding, _LABELS[label], _ORIGINS[origin], created_at, exemplar_id)
+    return Exemplar(entry_id, decoded(text), embedding, _LABELS[label], _ORIGINS[origin], created_at, exemplar_id, key)
 
 
 def exemplar_values(exemplar: Exemplar, entry_seq: int, scope: bytes, space_id: int) -> Row:
@@ -114,14 +114,15 @@ def exemplar_values(exemplar: Exemplar, entry_seq: int, scope: bytes, space_id: 
         encoded(exemplar.text),
         vector,
         None if windows == vector else windows,  # the one window of a short text
+        exemplar.key,
     )
 
 
 def insert_exemplar(connection: sqlite3.Connection, values: Row) -> int:
     """The new exemplar's id."""
     cursor = connection.execute(
-        "INSERT INTO exemplars (entry, scope, space, label, origin, created_at, text, vector, windows) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO exemplars (entry, scope, space, label, origin, created_at, text, vector, windows, key) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         values,
     )
     assert cursor.lastrowid is not None

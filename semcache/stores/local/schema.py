@@ -85,10 +85,30 @@ _BOOKKEEPING = (
     END""",
 )
 
+_LEARNING = (
+    "ALTER TABLE exemplars ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+    "CREATE INDEX exemplars_by_key ON exemplars (scope, key) WHERE key != '' AND label = 1",
+    "CREATE INDEX entries_by_credential ON entries (credential, created_at, expires_at)",
+    # The id is a BLOB: it came from upstream, and what is not valid Unicode must not stop the writing of hits.
+    """CREATE TABLE servings (
+        id BLOB PRIMARY KEY, entry INTEGER NOT NULL REFERENCES entries (seq) ON DELETE CASCADE,
+        at REAL NOT NULL, kind TEXT NOT NULL, question BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX servings_by_entry ON servings (entry)",
+    "CREATE INDEX servings_by_time ON servings (at)",
+    """CREATE TABLE observations (
+        seq INTEGER PRIMARY KEY, namespace TEXT NOT NULL, kind TEXT NOT NULL, at REAL NOT NULL,
+        entry_id TEXT NOT NULL, body BLOB NOT NULL
+    ) STRICT""",
+    "CREATE INDEX observations_by_time ON observations (kind, at)",
+    "CREATE INDEX observations_by_namespace ON observations (kind, namespace, at)",
+    "CREATE TABLE documents (name TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT",
+)
 
 MIGRATIONS = {
     "m001_entries_and_exemplars": _TABLES,
     "m002_change_log_and_totals": _BOOKKEEPING,
+    "m003_aliases_servings_and_observations": _LEARNING,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from semcache.entry import Entry, Kind
 from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, encoded, entry_from
@@ -41,9 +42,17 @@ def count(connection: sqlite3.Connection, selection: Selection, *, now: float) -
 
 
 def remove_selected(connection: sqlite3.Connection, selection: Selection) -> None:
-    """Remove the selected entries, expired ones too."""
+    """Remove the selected entries, expired ones too, and from others what they still hold of a selected text."""
     where, values = _condition(selection)
     remove(connection, [seq for (seq,) in connection.execute(f"SELECT e.seq FROM entries e WHERE {where}", values)])
+    if selection.text is not None:
+        where, values = _condition(replace(selection, text=None))
+        for table, column in (("exemplars", "text"), ("servings", "question")):
+            connection.execute(
+                f"DELETE FROM {table} WHERE instr(casefolded({column}), ?) > 0 "
+                f"AND entry IN (SELECT e.seq FROM entries e WHERE {where})",
+                (encoded(selection.text.casefold()), *values),
+            )
 
 
 def remove_expired(connection: sqlite3.Connection, *, limit: int, now: float) -> int:
@@ -55,7 +64,7 @@ def remove_expired(connection: sqlite3.Connection, *, limit: int, now: float) ->
 
 
 def remove(connection: sqlite3.Connection, seqs: Sequence[int]) -> int:
-    """Remove entries by number: bodies, tags and exemplars go with them."""
+    """Remove entries by number: bodies, tags, exemplars and servings go with them."""
     connection.executemany("DELETE FROM entries WHERE seq = ?", [(seq,) for seq in seqs])
     return len(seqs)
 
@@ -101,6 +110,7 @@ def _condition(selection: Selection) -> tuple[str, list[object]]:
     if selection.entry_ids is not None:
         terms.append(("e.id IN (SELECT value FROM json_each(?))", (json.dumps(selection.entry_ids),)))
     if selection.text is not None:
-        question = "(SELECT question FROM bodies WHERE entry = e.seq)"
-        terms.append((f"instr(casefolded({question}), ?) > 0", (encoded(selection.text.casefold()),)))
+        question = "instr(casefolded((SELECT question FROM bodies WHERE entry = e.seq)), ?) > 0"
+        answered = "SELECT 1 FROM exemplars WHERE entry = e.seq AND label = 1 AND instr(casefolded(text), ?) > 0"
+        terms.append((f"({question} OR EXISTS ({answered}))", (encoded(selection.text.casefold()),) * 2))
     return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]

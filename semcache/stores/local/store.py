@@ -6,6 +6,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,18 @@ import numpy as np
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError, StoreUnavailable
 from semcache.stores.limits import Limits
-from semcache.stores.local import bookkeeping, entries, selecting
+from semcache.stores.local import entries, merging, selecting, servings
+from semcache.stores.local.books import LocalBooks
 from semcache.stores.local.database import Database
 from semcache.stores.local.eviction import evict
-from semcache.stores.local.hits import HitCounter, write_hits
+from semcache.stores.local.hits import HitBuffer, write_hits
 from semcache.stores.local.projections import Projections
 from semcache.stores.local.recollection import Pair, Recollection
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.local.upkeep import Chore
 from semcache.stores.paging import Position, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
-from semcache.stores.store import LedgerRow, LedgerSum, Page, Selection, StoreStats
+from semcache.stores.store import Page, Selection, Serving, StoreStats
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
@@ -36,7 +38,7 @@ FILE_NAME = "cache.sqlite3"
 _ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
 
 
-class LocalStore:
+class LocalStore(LocalBooks):
     """Keeps to `semcache.stores.store.Store`. Several processes on one host may open one directory."""
 
     def __init__(  # noqa: PLR0913 - what a store is made of
@@ -53,7 +55,7 @@ class LocalStore:
         self._clock = clock
         self._limits = limits if limits is not None else Limits()
         self._tuning = tuning if tuning is not None else Tuning()
-        self._database = Database(_made(path) / FILE_NAME)
+        super().__init__(Database(_made(path) / FILE_NAME))
         try:
             with self._database.writing() as connection:
                 self._space = entries.open_space(connection, space, dims)
@@ -64,7 +66,7 @@ class LocalStore:
         self._projections = Projections(
             self._database, self._space, fingerprint=space, tuning=self._tuning, forget=self._recollection.forget
         )
-        self._hits = HitCounter()
+        self._hits = HitBuffer()
         self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=self._tuning.hits_delay_seconds)
 
     @property
@@ -106,13 +108,15 @@ class LocalStore:
     def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
         check_embeddings([exemplar.embedding for exemplar in exemplars], self._space.dims)
         with self._database.writing() as connection:
-            seq, stored, held_bytes = entries.write(connection, entry)
-            if self._limits.refuses(held_bytes):
-                raise StoreError(f"put: an entry of {held_bytes} bytes is larger than the whole store may be")
+            written = entries.write(connection, entry)
+            if self._limits.refuses(written.held_bytes):
+                raise StoreError(f"put: an entry of {written.held_bytes} bytes is larger than the whole store may be")
             for exemplar in exemplars:
-                entries.attach(connection, seq, stored, exemplar, self._space)
-            evict(connection, self._limits, now=self._clock(), spared=seq)
-        return stored
+                entries.attach(connection, written.seq, written.entry, exemplar, self._space)
+            if written.is_revised:
+                self._hits.forget_servings(written.entry.id)
+            evict(connection, self._limits, now=self._clock(), spared=written.seq)
+        return written.entry
 
     def add_exemplar(self, exemplar: Exemplar) -> Exemplar | None:
         check_embeddings([exemplar.embedding], self._space.dims)
@@ -120,9 +124,42 @@ class LocalStore:
             found = entries.find_numbered(connection, exemplar.entry_id, now=self._clock())
             return None if found is None else entries.attach(connection, *found, exemplar, self._space)
 
-    def record_hit(self, entry_id: str) -> None:
-        pending = self._hits.count(entry_id, at=self._clock())
-        self._hit_writing.ask(at_once=pending >= self._tuning.hits_pending)
+    def record_hit(self, entry_id: str, serving: Serving | None = None) -> None:
+        self._write_soon(self._hits.count(entry_id, at=self._clock(), serving=serving))
+
+    def record_serving(self, serving: Serving) -> None:
+        self._write_soon(self._hits.note(serving))
+
+    # learning
+
+    def merge(self, duplicate_id: str, into_id: str) -> Entry | None:
+        with self._writing_all() as connection:
+            merged = merging.merge(connection, duplicate_id, into_id, now=self._clock())
+        if merged is None:
+            return None
+        self._recollection.forget(merged.removed_exemplars)
+        return merged.entry
+
+    def remove_exemplars(self, ids: Sequence[int]) -> int:
+        with self._database.writing() as connection:
+            removed = entries.detach(connection, ids)
+        self._recollection.forget(ids)
+        return removed
+
+    def serving(self, serving_id: str) -> Serving | None:
+        buffered = self._hits.serving(serving_id)  # first: what is not there any more has been written
+        with self._database.reading() as connection:
+            if buffered is not None and entries.is_live(connection, buffered.entry_id, now=self._clock()):
+                return buffered
+            return servings.find_serving(connection, serving_id, now=self._clock())
+
+    def prune_servings(self, before: float) -> int:
+        with self._writing_all() as connection:
+            return servings.prune(connection, before=before)
+
+    def written_since(self, credential: str, since: float) -> int:
+        with self._database.reading() as connection:
+            return entries.written_since(connection, credential, since, now=self._clock())
 
     # administration
 
@@ -147,7 +184,7 @@ class LocalStore:
         if dry_run:
             with self._database.reading() as connection:
                 return selecting.count(connection, selection, now=self._clock())
-        with self._database.writing() as connection:
+        with self._writing_all() as connection:
             live = selecting.count(connection, selection, now=self._clock())
             selecting.remove_selected(connection, selection)
         self._recollection.forget_all()
@@ -158,8 +195,7 @@ class LocalStore:
             return selecting.remove_expired(connection, limit=limit, now=self._clock())
 
     def evict(self) -> int:
-        self.flush()
-        with self._database.writing() as connection:
+        with self._writing_all() as connection:
             return evict(connection, self._limits, now=self._clock())
 
     def scan(self) -> Iterator[tuple[Entry, list[Exemplar]]]:
@@ -184,41 +220,30 @@ class LocalStore:
         with self._database.reading() as connection:
             return selecting.stats(connection, now=self._clock())
 
-    def secret(self, name: str) -> bytes:
-        with self._database.writing() as connection:
-            return bookkeeping.secret(connection, name)
-
-    # the ledger
-
-    def book(self, rows: Sequence[LedgerRow]) -> None:
-        with self._database.writing() as connection:
-            bookkeeping.book(connection, rows)
-
-    def ledger_sums(
-        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
-    ) -> list[LedgerSum]:
-        with self._database.reading() as connection:
-            return bookkeeping.ledger_sums(connection, since=since, until=until, namespace=namespace)
-
     def flush(self) -> None:
-        taken = self._hits.take()
-        if not taken:
-            return
-        try:
-            with self._database.writing() as connection:
-                write_hits(connection, taken)
-        except StoreError:
-            self._hits.put_back(taken)
-            raise
+        if self._hits.pending:
+            with self._writing_all():
+                pass
 
     def close(self) -> None:
         self._hit_writing.stop()
         try:
             self.flush()
         except StoreError as error:
-            logger.warning("%d hits not counted: %s", self._hits.take_number(), error)
+            logger.warning("%d hits not counted: %s", self._hits.give_up(), error)
         self._projections.close()
         self._database.close()
+
+    @contextmanager
+    def _writing_all(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that begins with what is buffered."""
+        with self._hits.taken() as batch, self._database.writing() as connection:
+            write_hits(connection, batch.counts)
+            servings.write_servings(connection, batch.servings.values())
+            yield connection
+
+    def _write_soon(self, pending: int) -> None:
+        self._hit_writing.ask(at_once=pending >= self._tuning.hits_pending)
 
     def _fetched(self, connection: sqlite3.Connection, exemplar_ids: Sequence[int]) -> dict[int, Pair]:
         found = self._recollection.recall(exemplar_ids)

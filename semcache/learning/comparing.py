@@ -1,0 +1,53 @@
+"""Asks the judge of sameness, and Claude where it is uncertain and Claude is to be asked; books what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+
+from semcache.decision.sameness.judge import judged
+from semcache.decision.sameness.local import LocalJudge
+from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness
+from semcache.exchange import Call
+from semcache.ledger import Ledger
+from semcache.message import Message
+
+Send = Callable[[Call], Message]
+
+
+class Comparing:
+    """Blocking; for the background only. Raises `UpstreamError` where Claude is asked and fails."""
+
+    def __init__(self, judge: LocalJudge, ledger: Ledger, *, claude_model: str | None) -> None:
+        self._judge = judge
+        self._ledger = ledger
+        self._claude_model = claude_model
+
+    @property
+    def asks_claude(self) -> bool:
+        return self._claude_model is not None
+
+    def verdict(self, pairing: Pairing, *, namespace: str, send: Send | None) -> bool | None:
+        """Whether the two answers are the same; None: unknown."""
+        model = self._claude_model if send is not None else None
+        sameness = self._run(judged(self._judge, pairing, claude_model=model), namespace, send)
+        match sameness:
+            case Same():
+                return True
+            case Different():
+                return False
+            case _:
+                return None
+
+    def _run(self, judging: Generator[Call, Message, Sameness], namespace: str, send: Send | None) -> Sameness:
+        try:
+            call = next(judging)
+            while True:
+                assert send is not None  # without it no model was named, and nothing is asked
+                message = send(call)
+                self._ledger.book_overhead("judge", namespace, call.request.model, message)
+                call = judging.send(message)
+        except StopIteration as stop:
+            outcome: Sameness = stop.value
+            return outcome
+        finally:
+            judging.close()

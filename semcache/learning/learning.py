@@ -1,0 +1,165 @@
+"""Learning from the stream: takes notes on the path of a request, and works through them in the background."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Lock, Thread
+from typing import assert_never
+
+from semcache.decision.beliefs import Beliefs
+from semcache.entry import Hit, Miss
+from semcache.errors import SemcacheError
+from semcache.learning.keeping import BeliefBook
+from semcache.learning.lessons import Asked, Audit, Keep, Lesson, MissLesson, ShadowLesson
+from semcache.learning.working import Send, Working
+from semcache.request import Request
+
+logger = logging.getLogger(__name__)
+
+MOST_WAITING = 2_000  # lessons; beyond, the oldest is forgotten: a label lost, nothing else
+_SAVE_EVERY = 200  # lessons
+
+
+class Learning:
+    """Owns one worker thread. Until it is started with a way to ask upstream, audits wait."""
+
+    def __init__(
+        self, book: BeliefBook, working: Working, *, clock: Callable[[], float], randomness: random.Random
+    ) -> None:
+        self._book = book
+        self._working = working
+        self._clock = clock
+        self._randomness = randomness
+        self._waiting: deque[Lesson] = deque()
+        self._is_busy = False
+        self._is_stopping = False
+        self._send: Send | None = None
+        self._thread: Thread | None = None
+        self._changed = Condition(Lock())
+        self._done = 0
+
+    def beliefs(self, namespace: str) -> Beliefs:
+        """What a namespace has learned."""
+        return self._book.of(namespace)
+
+    @property
+    def book(self) -> BeliefBook:
+        return self._book
+
+    @property
+    def waiting(self) -> int:
+        """How many lessons have yet to be learned."""
+        return len(self._waiting) + self._is_busy
+
+    # on the path of a request: notes only
+
+    def note_repeat(self, namespace: str) -> None:
+        """An exact repeat was answered, or a request that no hit could answer."""
+        self._book.of(namespace).book_other()
+
+    def note_miss(self, lesson: MissLesson) -> None:
+        """An answer came from upstream."""
+        self._book.of(lesson.miss.scope.namespace).book_other()
+        if lesson.miss.considered:
+            self._add(lesson)
+
+    def note_shadow(self, lesson: ShadowLesson) -> None:
+        self._add(lesson)
+
+    def note_hit(self, hit: Hit, asked: Asked, request: Request, keep: Keep) -> bool:
+        """A similar answer was served; whether it will be audited."""
+        beliefs = self._book.of(request.caller.namespace)
+        plan = beliefs.book_hit(hit.confidence, self._randomness)
+        if plan.is_drawn:
+            self._add(Audit(asked, hit, plan, request, keep))
+        else:
+            beliefs.settle_unaudited(plan, self._clock())
+        return plan.is_drawn
+
+    # the background
+
+    def start(self, send: Send) -> None:
+        """Begin to work; `send` asks upstream, blocking, and raises `UpstreamError`."""
+        with self._changed:
+            self._send = send
+            if self._thread is None:
+                self._thread = Thread(target=self._work, name="semcache-learning", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def settle(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until everything noted so far has been worked through; False where the time did not suffice."""
+        with self._changed:
+            if self._thread is None:
+                return not self._waiting
+            return self._changed.wait_for(lambda: not self._waiting and not self._is_busy, timeout_seconds)
+
+    def stop(self, *, wait_seconds: float = 2.0) -> None:
+        """Finish what can be finished in the time, keep what was learned, and end. May be called twice."""
+        self.settle(wait_seconds)
+        with self._changed:
+            self._is_stopping = True
+            self._waiting.clear()
+            self._changed.notify_all()
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            thread.join(wait_seconds)
+        self._save()
+
+    def _add(self, lesson: Lesson) -> None:
+        with self._changed:
+            if self._is_stopping:
+                return
+            self._waiting.append(lesson)
+            if len(self._waiting) > MOST_WAITING:
+                self._waiting.popleft()
+            self._changed.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._is_stopping)
+                if self._is_stopping:
+                    return
+                lesson, self._is_busy = self._waiting.popleft(), True
+            try:
+                self._learn(lesson)
+            finally:
+                with self._changed:
+                    self._is_busy = False
+                    self._changed.notify_all()
+
+    def _learn(self, lesson: Lesson) -> None:
+        try:
+            match lesson:
+                case MissLesson():
+                    self._working.learn_miss(lesson, self._send)
+                case ShadowLesson():
+                    self._working.learn_shadow(lesson, self._send)
+                case Audit():
+                    self._working.audit(lesson, self._send)
+                case _:
+                    assert_never(lesson)
+        except SemcacheError as error:
+            logger.warning("%s failed: %s", type(lesson).__name__, type(error).__name__)
+        except Exception as error:  # a lesson that cannot be learned must not end learning
+            logger.error("%s failed: %s", type(lesson).__name__, type(error).__name__)
+        self._done += 1
+        if self._done % _SAVE_EVERY == 0:
+            self._save()
+
+    def _save(self) -> None:
+        try:
+            self._book.save()
+        except Exception as error:
+            logger.error("what was learned could not be kept: %s", type(error).__name__)
+
+
+def asked_of(miss: Miss) -> Asked | None:
+    """The question of a miss; None where it was not embedded."""
+    if miss.question is None or miss.embedding is None:
+        return None
+    return Asked(miss.question, miss.embedding, miss.key)

@@ -1,0 +1,55 @@
+"""What a request leaves to do once its caller has been served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from semcache.decision.audit_schedule import AuditPlan
+from semcache.entry import Embedding, Entry, Hit, Miss
+from semcache.message import Message
+from semcache.request import Request
+
+Keep = Callable[[Message], Entry | None]  # stores a fresh answer to the request it was made for
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question as the store knows it: where it was looked up, and its vector."""
+
+    text: str = field(repr=False)
+    embedding: Embedding = field(repr=False)
+    key: str
+
+
+@dataclass(frozen=True)
+class MissLesson:
+    """A fresh answer came back: is it the answer of a candidate? `entry` is where it was stored, if it was."""
+
+    asked: Asked
+    miss: Miss
+    fresh: Message = field(repr=False)
+    entry: Entry | None
+
+
+@dataclass(frozen=True)
+class ShadowLesson:
+    """A fresh answer came back, where a hit would have been served."""
+
+    asked: Asked
+    would_be: Hit
+    fresh: Message = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """A hit was served that is to be answered again upstream; `keep` stores the fresh answer, should it differ."""
+
+    asked: Asked
+    hit: Hit
+    plan: AuditPlan
+    request: Request = field(repr=False)
+    keep: Keep = field(repr=False)
+
+
+Lesson = MissLesson | ShadowLesson | Audit

@@ -1,0 +1,107 @@
+"""What may be said about the answers served from memory: for a namespace, and for all together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from semcache.decision.beliefs import Beliefs, ShadowCount
+from semcache.decision.quality_record import Certificate, Record
+from semcache.learning.keeping import BeliefBook
+
+WINDOW_DAYS = 30
+_Z = 1.96
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ShadowForecast:
+    """What going live would give, from requests looked up in shadow mode; rates with 95 % intervals."""
+
+    requests: int
+    would_hit: int
+    judged: int
+    wrong: int
+    hit_rate: float
+    hit_rate_interval: Interval
+    false_hit_rate: float | None
+    false_hit_rate_interval: Interval | None
+
+
+@dataclass(frozen=True)
+class NamespaceQuality:
+    """One namespace, or `None`: all."""
+
+    namespace: str | None
+    since_start: Certificate
+    last_days: Certificate
+    error_budget: float
+    expected_spend: float  # wrong answers that audits estimate so far
+    requests: int
+    cut: float
+    caution: str
+    caution_reason: str
+    labels: int
+    shadow: ShadowForecast | None
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """The overall certificate and one for each namespace. `caution` of the whole is the gravest of all."""
+
+    overall: NamespaceQuality
+    namespaces: tuple[NamespaceQuality, ...]
+
+
+def quality_of(book: BeliefBook, namespace: str | None, *, now: float) -> QualityReport:
+    """The report over one namespace, or over all. Raises `StoreError`."""
+    names = book.namespaces() if namespace is None else [namespace]
+    known = [(name, book.of(name)) for name in names]
+    parts = tuple(_of(name, [beliefs], now) for name, beliefs in known)
+    everyone = [beliefs for _, beliefs in known] or [book.fresh()]
+    return QualityReport(_of(namespace, everyone, now), parts)
+
+
+def _of(namespace: str | None, several: list[Beliefs], now: float) -> NamespaceQuality:
+    record = sum((beliefs.record for beliefs in several), Record())
+    gravest = min(several, key=lambda beliefs: beliefs.alarm.caution.factor)
+    change = gravest.alarm.last_change
+    return NamespaceQuality(
+        namespace=namespace,
+        since_start=record.certificate(now),
+        last_days=record.certificate(now, window_days=WINDOW_DAYS),
+        error_budget=several[0].budget.budget,
+        expected_spend=sum(beliefs.budget.losses for beliefs in several),
+        requests=sum(beliefs.budget.requests for beliefs in several),
+        cut=min(beliefs.budget.cut * beliefs.alarm.caution.factor for beliefs in several),
+        caution=gravest.alarm.caution.value,
+        caution_reason="" if change is None else change.reason,
+        labels=sum(beliefs.labels for beliefs in several),
+        shadow=_forecast([beliefs.shadow for beliefs in several]),
+    )
+
+
+def _forecast(counts: list[ShadowCount]) -> ShadowForecast | None:
+    requests, would_hit = sum(c.requests for c in counts), sum(c.would_hit for c in counts)
+    judged, wrong = sum(c.judged for c in counts), sum(c.wrong for c in counts)
+    if not requests:
+        return None
+    return ShadowForecast(
+        requests=requests,
+        would_hit=would_hit,
+        judged=judged,
+        wrong=wrong,
+        hit_rate=would_hit / requests,
+        hit_rate_interval=wilson(would_hit, requests),
+        false_hit_rate=wrong / judged if judged else None,
+        false_hit_rate_interval=wilson(wrong, judged) if judged else None,
+    )
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """The 95 % interval of a share (Wilson 1927)."""
+    share = successes / trials
+    centre = share + _Z * _Z / (2 * trials)
+    spread = _Z * math.sqrt(share * (1 - share) / trials + _Z * _Z / (4 * trials * trials))
+    scale = 1 + _Z * _Z / trials
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

@@ -1,0 +1,138 @@
+"""Works through one lesson: compares answers, books what was found, and lets the teacher write it down."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from semcache.decision.deciding import BELOW_THRESHOLD
+from semcache.decision.drift import Change
+from semcache.decision.sameness.outcomes import Pairing
+from semcache.entry import Considered, HitKind, Kind, Origin
+from semcache.errors import UpstreamError
+from semcache.exchange import Call
+from semcache.learning.comparing import Comparing, Send
+from semcache.learning.keeping import BeliefBook
+from semcache.learning.lessons import Asked, Audit, MissLesson, ShadowLesson
+from semcache.learning.teacher import Finding, Teacher
+from semcache.ledger import Ledger
+from semcache.message import Message
+from semcache.request import Request
+from semcache.stores.store import Store
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Send", "Working"]
+
+
+class Working:
+    """Blocking; for the background thread only. Raises `SemcacheError`."""
+
+    def __init__(
+        self,
+        store: Store,
+        book: BeliefBook,
+        comparing: Comparing,
+        ledger: Ledger,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._book = book
+        self._teacher = Teacher(store, book, clock=clock)
+        self._comparing = comparing
+        self._ledger = ledger
+        self._clock = clock
+
+    def learn_miss(self, lesson: MissLesson, send: Send | None) -> None:
+        """Label every candidate of a miss for free: its answer is the one that came back, or it is not."""
+        namespace = lesson.miss.scope.namespace
+        findings = self._findings(lesson.asked, lesson.miss.considered, lesson.fresh, namespace, send)
+        for finding in findings:
+            self._teacher.learn_case(namespace, finding.candidate, finding.same)
+        self._learn_likeliest(namespace, findings)
+        self._teacher.after_miss(lesson.asked, lesson.entry, findings)
+
+    def learn_shadow(self, lesson: ShadowLesson, send: Send | None) -> None:
+        """What would have been served is judged like an audit, at no cost."""
+        namespace = lesson.would_be.entry.scope.namespace
+        findings = self._findings(lesson.asked, lesson.would_be.considered[:1], lesson.fresh, namespace, send)
+        beliefs = self._book.of(namespace)
+        beliefs.note_shadow(True, findings[0].same if findings else None)
+        for finding in findings:
+            self._teacher.learn_case(namespace, finding.candidate, finding.same)
+            if finding.same:
+                self._teacher.confirm(lesson.asked, finding.entry, Origin.MISS)
+            else:
+                self._teacher.refute(lesson.asked, finding.entry, Origin.MISS)
+        self._learn_likeliest(namespace, findings)
+
+    def audit(self, audit: Audit, send: Send | None) -> None:
+        """Answer a served hit again, judge, and book. One that cannot be carried out leaves the evidence as it is."""
+        if send is None or not self._is_auditable(audit):
+            return
+        namespace, hit = audit.request.caller.namespace, audit.hit
+        fresh = self._asked_again(audit.request, namespace, send)
+        pairing = Pairing(audit.asked.text, fresh, hit.entry.question, hit.entry.message)
+        same = self._comparing.verdict(pairing, namespace=namespace, send=send)
+        if same is None:
+            return
+        beliefs, now = self._book.of(namespace), self._clock()
+        self._announce(namespace, beliefs.settle_audit(audit.plan, hit.confidence, not same, now))
+        if hit.considered:
+            count = 1 / audit.plan.rate if audit.plan.is_uniform and audit.plan.rate else 1.0
+            self._teacher.learn_case(namespace, hit.considered[0], same, count=count)
+        if audit.plan.is_placebo:
+            again = self._asked_again(audit.request, namespace, send)
+            twin = self._comparing.verdict(
+                Pairing(audit.asked.text, again, audit.asked.text, fresh), namespace=namespace, send=send
+            )
+            if twin is not None:
+                beliefs.settle_placebo(not twin, now)
+        if same:
+            self._teacher.confirm(audit.asked, hit.entry, Origin.AUDIT)
+            return
+        self._teacher.refute(audit.asked, hit.entry, Origin.AUDIT)
+        self._teacher.quarantine(hit.entry)
+        audit.keep(fresh)
+        logger.info("audit: entry %s answered wrongly in %s", hit.entry.id, namespace)
+
+    def _findings(
+        self, asked: Asked, considered: tuple[Considered, ...], fresh: Message, namespace: str, send: Send | None
+    ) -> list[Finding]:
+        found = []
+        for candidate in considered:
+            entry = self._store.get(candidate.entry_id)
+            if entry is None:
+                continue
+            pairing = Pairing(asked.text, fresh, candidate.wording or entry.question, entry.message)
+            same = self._comparing.verdict(pairing, namespace=namespace, send=send)
+            if same is None or (not same and entry.kind is Kind.FAQ):
+                continue  # Claude does not know what a FAQ knows: another answer of his refutes nothing
+            found.append(Finding(candidate, entry, same))
+        return found
+
+    def _learn_likeliest(self, namespace: str, findings: list[Finding]) -> None:
+        if not findings or findings[0].candidate.objections not in ((), (BELOW_THRESHOLD,)):
+            return
+        likeliest, beliefs = findings[0], self._book.of(namespace)
+        self._announce(namespace, beliefs.learn_free(likeliest.candidate.confidence, likeliest.same, self._clock()))
+
+    def _asked_again(self, request: Request, namespace: str, send: Send) -> Message:
+        body = {name: value for name, value in request.body.items() if name != "stream"}
+        try:
+            message = send(Call(replace(request, body=body, raw=None)))
+        except UpstreamError:
+            logger.warning("an audit in %s could not be carried out: upstream failed", namespace)
+            raise
+        self._ledger.book_overhead("audit", namespace, request.model, message)
+        return message
+
+    def _is_auditable(self, audit: Audit) -> bool:
+        """A curated answer knows what Claude does not: asking Claude again would say nothing about it."""
+        return audit.hit.kind is not HitKind.FAQ
+
+    def _announce(self, namespace: str, change: Change | None) -> None:
+        if change is not None:
+            logger.warning("namespace %s is now %s: %s", namespace, change.caution.value, change.reason)

@@ -1,0 +1,105 @@
+"""What the memory store keeps beside entries: secrets, the ledger, observations and documents."""
+
+from __future__ import annotations
+
+import json
+import secrets as random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from threading import RLock
+
+from semcache.request import encode_json
+from semcache.stores.store import LedgerRow, LedgerSum, Observation
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """An observation in the order of its arrival, with its body as JSON: nobody can change it."""
+
+    number: int
+    row: Observation
+    body: bytes
+
+    def read(self) -> Observation:
+        return replace(self.row, body=json.loads(self.body))
+
+
+class MemoryBooks:
+    """The part of `semcache.stores.store.Store` that knows no entries."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._secrets: dict[str, bytes] = {}
+        self._ledger: list[LedgerRow] = []
+        self._noted: list[_Noted] = []
+        self._note_numbers = count(1)
+        self._documents: dict[str, bytes] = {}
+
+    def secret(self, name: str) -> bytes:
+        with self._lock:
+            return self._secrets.setdefault(name, random.token_bytes(32))
+
+    # the ledger
+
+    def book(self, rows: Sequence[LedgerRow]) -> None:
+        with self._lock:
+            self._ledger += rows
+
+    def ledger_sums(
+        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
+    ) -> list[LedgerSum]:
+        sums: dict[str, LedgerSum] = {}
+        with self._lock:
+            rows = list(self._ledger)
+        for row in rows:
+            outside = (since is not None and row.at < since) or (until is not None and row.at >= until)
+            if outside or namespace not in (None, row.namespace):
+                continue
+            so_far = sums.get(row.outcome, LedgerSum(row.outcome, 0, 0 * row.baseline_usd, 0 * row.cost_usd))
+            sums[row.outcome] = LedgerSum(
+                row.outcome,
+                so_far.requests + 1,
+                so_far.baseline_usd + row.baseline_usd,
+                so_far.cost_usd + row.cost_usd,
+            )
+        return [sums[outcome] for outcome in sorted(sums)]
+
+    # what was learned
+
+    def observe(self, rows: Sequence[Observation]) -> None:
+        bodies = [encode_json(row.body) for row in rows]
+        with self._lock:
+            self._noted += [_Noted(next(self._note_numbers), row, body) for row, body in zip(rows, bodies, strict=True)]
+
+    def observations(
+        self, kind: str, *, namespace: str | None = None, since: float | None = None, limit: int
+    ) -> list[Observation]:
+        with self._lock:
+            noted = self._newest_first(kind, namespace)
+        chosen = [each for each in noted if since is None or each.row.at >= since]
+        return [each.read() for each in chosen[: max(0, limit)]]
+
+    def prune_observations(self, kind: str, *, namespace: str, keep: int) -> int:
+        with self._lock:
+            gone = {each.number for each in self._newest_first(kind, namespace)[max(0, keep) :]}
+            self._noted = [each for each in self._noted if each.number not in gone]
+            return len(gone)
+
+    def _newest_first(self, kind: str, namespace: str | None) -> list[_Noted]:
+        chosen = [each for each in self._noted if each.row.kind == kind and namespace in (None, each.row.namespace)]
+        return sorted(chosen, key=lambda each: (each.row.at, each.number), reverse=True)
+
+    # documents
+
+    def save_document(self, name: str, content: bytes) -> None:
+        with self._lock:
+            self._documents[name] = content
+
+    def load_document(self, name: str) -> bytes | None:
+        with self._lock:
+            return self._documents.get(name)
+
+    def documents(self, prefix: str) -> list[str]:
+        with self._lock:
+            return sorted(name for name in self._documents if name.startswith(prefix))

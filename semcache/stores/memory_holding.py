@@ -1,0 +1,59 @@
+"""What the memory store keeps of an entry, and whether a selection means it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from semcache.entry import Entry, Exemplar, Label
+from semcache.request import encode_json
+from semcache.stores.store import Selection, Serving
+from semcache.stores.worth import worth_of
+
+
+@dataclass
+class Held:
+    """An entry and what belongs to it."""
+
+    number: int
+    entry: Entry
+    held_bytes: int
+    heat: float
+    exemplars: list[Exemplar] = field(default_factory=list)
+    servings: dict[str, Serving] = field(default_factory=dict)
+
+    @property
+    def worth(self) -> float:
+        return worth_of(self.heat, cost_usd=self.entry.cost_usd, held_bytes=self.held_bytes)
+
+    def is_meant_by(self, selection: Selection) -> bool:
+        """Whether it meets every given condition."""
+        entry = self.entry
+        conditions = (
+            selection.namespace in (None, entry.scope.namespace),
+            selection.tag is None or selection.tag in entry.tags,
+            selection.model in (None, entry.requested_model, entry.served_model),
+            selection.kind in (None, entry.kind),
+            selection.created_before is None or entry.created_at < selection.created_before,
+            selection.entry_ids is None or entry.id in selection.entry_ids,
+            selection.text is None or any(_mentions(text, selection.text) for text in self._answered()),
+        )
+        return all(conditions)
+
+    def forget(self, text: str) -> list[str]:
+        """Drop the exemplars and servings that mention this; the ids of the servings."""
+        self.exemplars = [each for each in self.exemplars if not _mentions(each.text, text)]
+        gone = [each.id for each in self.servings.values() if _mentions(each.question, text)]
+        for serving_id in gone:
+            del self.servings[serving_id]
+        return gone
+
+    def _answered(self) -> list[str]:
+        return [self.entry.question, *(each.text for each in self.exemplars if each.label is Label.POSITIVE)]
+
+
+def bytes_of(entry: Entry) -> int:
+    return len(encode_json(entry.message.body)) + len(entry.question.encode("utf-8", "surrogatepass"))
+
+
+def _mentions(text: str, part: str) -> bool:
+    return part.casefold() in text.casefold()

@@ -1,0 +1,92 @@
+"""A database of an older semcache is brought up to date when it is opened, and keeps everything.
+
+`database_of_m002.sql` is the dump of one that semcache wrote before exemplars had keys.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from store_samples import DIMS, OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, found, ledger_row, serving
+
+from semcache.entry import Kind, Label, Origin
+from semcache.stores.local.examination import problems_in
+from semcache.stores.local.schema import MIGRATIONS
+from semcache.stores.local.store import LocalStore
+from semcache.stores.store import LedgerSum
+
+EAST, NORTH = embedding(1), embedding(0, 1)
+DUMP = Path(__file__).with_name("database_of_m002.sql")
+
+
+@pytest.fixture
+def old_file(tmp_path: Path) -> Path:
+    file = tmp_path / "cache.sqlite3"
+    connection = sqlite3.connect(file)
+    connection.executescript(DUMP.read_text("utf-8"))
+    connection.close()
+    return file
+
+
+def schema_of(file: Path) -> set[tuple[str, str, str]]:
+    """Every table's columns and every index and trigger."""
+    connection = sqlite3.connect(file)
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    columns = {(table, *row[1:3]) for table in tables for row in connection.execute(f"PRAGMA table_xinfo({table})")}
+    others = connection.execute("SELECT type, name, tbl_name FROM sqlite_master WHERE type != 'table'").fetchall()
+    connection.close()
+    return columns | {(str(kind), str(name), str(table)) for kind, name, table in others}
+
+
+def test_an_older_database_keeps_everything(old_file: Path, open_local) -> None:
+    assert problems_in(old_file) == []  # examined before anything opens it
+    store = open_local()
+    returns = store.get_exact(SCOPE, "k1")
+    assert (returns.id, returns.hits, returns.tags, returns.credential) == ("ent_returns", 3, ("returns",), "hmac-1")
+    assert store.get("ent_opening").message.text == "At nine. \ud83d"
+    assert store.get("ent_opening").kind is Kind.FAQ
+    assert store.get_exact(OTHER_SCOPE, "k4").expires_at == 2_000_000_000.0
+    assert found(store, EAST) == [
+        "When may I send a parcel back?",
+        "When may I keep a parcel?",
+        "When do you open?",
+    ]
+    kept = store.exemplars("ent_returns")
+    assert [(each.label, each.origin, each.key) for each in kept] == [
+        (Label.POSITIVE, Origin.MISS, ""),
+        (Label.NEGATIVE, Origin.FEEDBACK, ""),
+    ]
+    assert store.ledger_sums() == [LedgerSum("miss", 1, ledger_row().baseline_usd, ledger_row().cost_usd)]
+    assert store.secret("tenants") == b"s" * 32
+
+
+def test_an_older_database_can_do_all_that_a_new_one_can(old_file: Path, open_local) -> None:
+    store = open_local()
+    made = entry("k5", question="How do I return a parcel?")
+    store.put(made, [exemplar(made, NORTH, text=made.question)])
+    assert all(each.id > 4 for each in store.exemplars(made.id))  # no id is used again
+    store.record_hit(made.id, serving("m1", made.id))
+    assert store.merge(made.id, "ent_returns").hits == 4
+    store.close()
+    again = open_local()
+    assert again.get_exact(SCOPE, "k5").id == "ent_returns"
+    assert again.serving("m1").entry_id == "ent_returns"
+    assert again.written_since("hmac-1", 1_800_000_000.0) == 1
+
+
+def test_a_migrated_database_has_the_schema_of_a_new_one(old_file: Path, tmp_path: Path, open_local) -> None:
+    assert "servings" not in {name for name, *_ in schema_of(old_file)}
+    open_local().close()
+    open_local(tmp_path / "new").close()
+    assert schema_of(old_file) == schema_of(tmp_path / "new" / "cache.sqlite3")
+
+
+def test_an_older_database_that_cannot_be_migrated_is_left_as_it_was(old_file: Path, monkeypatch) -> None:
+    broken = {**MIGRATIONS, "m003_aliases_servings_and_observations": ("CREATE TABLE a (b)", "not SQL")}
+    monkeypatch.setattr("semcache.stores.local.schema.MIGRATIONS", broken)
+    before = schema_of(old_file)
+    with pytest.raises(Exception, match="syntax error"):
+        LocalStore(old_file.parent, space=SPACE, dims=DIMS)
+    assert schema_of(old_file) == before
