@@ -112,6 +112,11 @@ def _quora(data: Path) -> Workload:
     return Workload("quora", _distinct(rows), judge, judge)
 
 
+def quora_pairs(data: Path) -> list[tuple[str, str, bool]]:
+    """Pairs of questions that people compared, and whether they called them duplicates."""
+    return [(pair["a"], pair["b"], pair["label"] == 1) for pair in _stream(data, "quora", "pairs")]
+
+
 _LOADERS: dict[str, Callable[[Path], Workload]] = {
     "banking77": _banking77,
     "clinc150": _clinc150,

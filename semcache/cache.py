@@ -96,7 +96,7 @@ class Cache:
         if not isinstance(call.lookup, Miss):
             return None
         try:
-            hit = self._search.exact(call.request, call.lookup.scope, call.lookup.key)
+            hit = self._search.exact(call.request, call.lookup.places)
         except StoreError as error:
             _failed_open("the last look", error)
             return None
@@ -255,7 +255,7 @@ def _flight_key(request: Request, lookup: Miss | Bypass) -> str | None:
     """Calls may share one upstream call where their answers would share one exact key."""
     if isinstance(lookup, Bypass):
         return None
-    return digest([lookup.key, request.max_tokens])
+    return digest([lookup.request_key, request.max_tokens])
 
 
 def _spoken_by(request: Request, message: Message) -> Message:

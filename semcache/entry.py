@@ -165,6 +165,17 @@ class Miss:
     fallback: tuple[Scope, str] | None = None  # scope and key of an answer that speaks of its conversation
     is_exact_only: bool = False  # its answer holds for this very request: no similar question may find it
 
+    @property
+    def places(self) -> tuple[tuple[Scope, str], ...]:
+        """Scopes and keys under which the answer to this very request may have been stored."""
+        home = (self.scope, self.key)
+        return (home,) if self.fallback is None else (home, self.fallback)
+
+    @property
+    def request_key(self) -> str:
+        """Equal exactly when two requests mean the same, earlier turns included."""
+        return self.places[-1][1]
+
 
 @dataclass(frozen=True)
 class Bypass:

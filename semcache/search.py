@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -79,7 +79,7 @@ class Search:
         """The best answer that may be served, or why there is none."""
         place = home_of(request, identity, permission)
         faq = self._faq_scopes(request) if permission.faq and place.text is not None else []
-        exact = self._exact_faq(request, place.text or "", faq) or self._exact_at(request, place)
+        exact = self._exact_faq(request, place.text or "", faq) or self.exact(request, place.miss("").places)
         if exact is not None and not self._may_be_superseded(exact, faq):
             return exact
         trail = _Trail(place.text or "", place.objection)
@@ -96,18 +96,13 @@ class Search:
             considered=_likeliest_first(trail.considered),
         )
 
-    def _exact_at(self, request: Request, place: Home) -> Hit | None:
-        hit = self.exact(request, place.scope, place.key)
-        if hit is None and place.fallback is not None:
-            hit = self.exact(request, *place.fallback)
-        return hit
-
-    def exact(self, request: Request, scope: Scope, key: str) -> Hit | None:
-        """The stored answer to the very same request."""
-        entry = self._store.get_exact(scope, key)
-        if entry is None or fits(entry, request, now=self._clock()) is not None:
-            return None
-        return Hit(HitKind.EXACT, entry, similarity=1.0, confidence=1.0)
+    def exact(self, request: Request, places: Iterable[tuple[Scope, str]]) -> Hit | None:
+        """The stored answer to the very same request, from the first of these scopes and keys that has it."""
+        for scope, key in places:
+            entry = self._store.get_exact(scope, key)
+            if entry is not None and fits(entry, request, now=self._clock()) is None:
+                return Hit(HitKind.EXACT, entry, similarity=1.0, confidence=1.0)
+        return None
 
     def embed(self, text: str) -> Embedding | None:
         """The text's embedding; None, and a warning, where the model fails: exact answers still work."""

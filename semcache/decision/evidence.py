@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semcache.decision.guards import vetoed_by
+from semcache.decision.guards import LEARNED_GUARDS, vetoed_by
 from semcache.decision.neighbourhood import NEIGHBOURHOOD, neighbourhood
 from semcache.decision.profile import Profile
 from semcache.decision.rivals import Rival
@@ -19,6 +19,12 @@ from semcache.entry import Candidate, Embedding, Kind, Origin
 
 MEANINGS = {**NEIGHBOURHOOD, **WORDWISE, "curated": "the answer is curated"}
 FEATURES = tuple(MEANINGS)
+SPEAKS_FOR = frozenset(
+    ("similarity", "closeness", "agreement", "overlap", "same_content", "asked_alignment", "stored_alignment")
+)
+SPEAKS_AGAINST = frozenset(
+    ("refutation", "asked_leftover", "stored_leftover", "substitution", *(f"{name}_conflict" for name in LEARNED_GUARDS))
+)
 MOST_SCORED = 5  # rivals; further ones count as neighbours only
 REFUTED = "negative-exemplar"
 _WEIGHTY = (Origin.FEEDBACK, Origin.AUDIT)  # what misses teach is weighed; what these say is final

@@ -189,6 +189,11 @@ are vetoes, and nothing that is learned can lift one."""
 VETOES = tuple(name for name in GUARDS if name not in LEARNED_GUARDS)
 
 
+def is_disagreed(guard: str, asked: Profile, stored: Profile) -> bool:
+    """What one guard says of two questions."""
+    return asked is not stored and asked.folded != stored.folded and GUARDS[guard](asked, stored) is not None
+
+
 def vetoed_by(asked: Profile, stored: Profile) -> str | None:
     """The first veto of the two questions sharing an answer."""
     if asked is stored or asked.folded == stored.folded:

@@ -1,7 +1,7 @@
 """The probability that a stored answer is right: a pooled logistic model with a shipped prior, refitted from labels.
 
 Maximum a posteriori with a normal prior around the shipped weights, by Newton's method with step halving (iteratively
-reweighted least squares; Bishop, Pattern Recognition and Machine Learning, 4.3.3). Early labels move it slowly.
+reweighted least squares; Bishop, Pattern Recognition and Machine Learning, 4.3.3) between bounds. Early labels move it slowly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from semcache.decision.evidence import FEATURES, MEANINGS
+from semcache.decision.evidence import FEATURES, MEANINGS, SPEAKS_AGAINST, SPEAKS_FOR
 from semcache.errors import ManifestError
 
 Floats = NDArray[np.float64]
@@ -25,6 +25,8 @@ MANIFEST_NAME = "scorer.toml"
 _STEPS = 12
 _SMALL_STEP = 1e-3
 _HALVINGS = 6
+_SWEEPS = 100
+_SMALL_CHANGE = 1e-4
 _CEILING = 0.9999  # no evidence makes a similar answer certain
 
 
@@ -52,7 +54,8 @@ class Scorer:
     scale: Floats
     prior: Floats  # the shipped weights, the intercept first
     precision: Floats  # of the prior, one for each of `prior`
-    ceilings: Floats  # no weight may rise above: what speaks against can be learned to count more, never to count for
+    floors: Floats  # what speaks for an answer can be learned to count for nothing, never to count against it
+    ceilings: Floats  # and the other way round
 
     def confidence(self, values: Floats) -> float:
         """The probability that the answer is right."""
@@ -68,8 +71,9 @@ class Scorer:
         """The scorer after these labels: `rows` (n, features), `labels` 0 or 1, `counts` how often each counts."""
         design = np.hstack([np.ones((len(rows), 1)), self._standard(rows)])
         start = np.concatenate([[self.intercept], self.weights])
-        found = _Posterior(design, labels, counts, self.prior, self.precision).mode(start)
-        return replace(self, intercept=float(found[0]), weights=np.minimum(found[1:], self.ceilings))
+        bounds = np.concatenate([[-np.inf], self.floors]), np.concatenate([[np.inf], self.ceilings])
+        found = _Posterior(design, labels, counts, self.prior, self.precision, *bounds).mode(start)
+        return replace(self, intercept=float(found[0]), weights=found[1:])
 
     def with_weights(self, weights: Sequence[float]) -> Scorer:
         """The same model with other weights, the intercept first."""
@@ -109,7 +113,6 @@ def _scorer(table: dict[str, Any], where: str) -> Scorer:
         rows = {name: table["features"][name] for name in FEATURES}
         columns = {key: np.array([float(row[key]) for row in rows.values()]) for key in ("weight", "centre", "scale")}
         precision = np.array([float(table["precision"]), *(float(row["precision"]) for row in rows.values())])
-        ceilings = np.array([float(row.get("at_most", math.inf)) for row in rows.values()])
         intercept = float(table["intercept"])
     except (KeyError, TypeError, ValueError) as error:
         raise ManifestError(f"{where}: {error}: missing or no number; run benchmarks/train_scorer.py again") from error
@@ -118,7 +121,14 @@ def _scorer(table: dict[str, Any], where: str) -> Scorer:
     if (columns["scale"] <= 0).any() or (precision <= 0).any():
         raise ManifestError(f"{where}: every scale and precision must be more than 0; run benchmarks/train_scorer.py")
     prior = np.concatenate([[intercept], columns["weight"]])
-    return Scorer(intercept, columns["weight"], columns["centre"], columns["scale"], prior, precision, ceilings)
+    return Scorer(intercept, columns["weight"], columns["centre"], columns["scale"], prior, precision, *weight_bounds())
+
+
+def weight_bounds() -> tuple[Floats, Floats]:
+    """The least and the largest weight of each feature: evidence can never be learned to mean its opposite."""
+    floors = [0.0 if name in SPEAKS_FOR else -math.inf for name in FEATURES]
+    ceilings = [0.0 if name in SPEAKS_AGAINST else math.inf for name in FEATURES]
+    return np.array(floors), np.array(ceilings)
 
 
 @dataclass(frozen=True)
@@ -130,14 +140,16 @@ class _Posterior:
     counts: Floats
     prior: Floats
     precision: Floats
+    floors: Floats
+    ceilings: Floats
 
     def mode(self, start: Floats) -> Floats:
-        weights = np.asarray(start, np.float64)
+        weights: Floats = np.array(start, np.float64)
         loss = self._loss(start)
         for _ in range(_STEPS):
             step = self._newton_step(weights)
             for halving in range(_HALVINGS):
-                candidate: Floats = np.asarray(weights - step * 0.5**halving, np.float64)
+                candidate: Floats = weights + step * 0.5**halving
                 candidate_loss = self._loss(candidate)
                 if candidate_loss < loss:
                     break
@@ -153,13 +165,29 @@ class _Posterior:
         gradient = self.design.T @ (self.counts * (probability - self.labels)) + self.precision * (weights - self.prior)
         spread = self.counts * probability * (1 - probability)
         curvature = (self.design * spread[:, None]).T @ self.design + np.diag(self.precision)
-        step: Floats = np.linalg.solve(curvature, gradient)
-        return step
+        return _bounded_step(gradient, curvature, self.floors - weights, self.ceilings - weights)
 
     def _loss(self, weights: Floats) -> float:
         logits = self.design @ weights
         surprise = np.logaddexp(0, logits) - self.labels * logits
         return float(self.counts @ surprise + 0.5 * self.precision @ (weights - self.prior) ** 2)
+
+
+def _bounded_step(gradient: Floats, curvature: Floats, least: Floats, most: Floats) -> Floats:
+    """Where the quadratic model has its minimum between the bounds, by coordinate descent."""
+    step, slope = np.zeros_like(gradient), gradient.copy()
+    for _ in range(_SWEEPS):
+        largest = 0.0
+        for place in range(len(step)):
+            target = min(max(step[place] - slope[place] / curvature[place, place], least[place]), most[place])
+            change = target - step[place]
+            if change:
+                step[place] = target
+                slope += change * curvature[place]
+                largest = max(largest, abs(change))
+        if largest < _SMALL_CHANGE:
+            break
+    return step
 
 
 def _logistic(logit: float) -> float:

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from semcache.decision.guards import LEARNED_GUARDS, conflicts_between
+from semcache.decision.guards import LEARNED_GUARDS, is_disagreed
 from semcache.decision.lexicon import lexicon
 from semcache.decision.profile import Profile
 from semcache.embedders.embedder import WordVectors
 
 _STOP_WEIGHT = 0.1  # of words like "the" and "how", where others weigh 1
 _FULL = 5.0  # a leftover of so much weight is another question
+_REST = 0.7  # what else may be left over where one word stands in another's place
 
 # What a high value of each says, in words for the reader of an explanation.
 WORDWISE = {
@@ -31,9 +32,10 @@ WORDWISE = {
     "stored_weakest": "even the most foreign word of the stored question has its like",
     "asked_leftover": "words of the question are missing in the stored one",
     "stored_leftover": "words of the stored question are missing in this one",
-    "replaced": "the texts are the same but for a word or two",
+    "substitution": "the texts are the same but for a word that means something else",
     "order": "the words come in the same order",
     "length": "the two differ in length",
+    "same_content": "the two have the same content words in the same order",
     "answer_support": "the stored answer speaks of what only the question mentions",
     "answer_dispute": "the stored answer speaks of what only the stored question mentions",
     **{f"{guard}_conflict": f"the two disagree: {guard}" for guard in LEARNED_GUARDS},
@@ -64,9 +66,9 @@ def wordwise(asked: Reading, stored: Reading, answer_stems: Sequence[str]) -> li
     only_mine, only_yours = mine - yours, yours - mine
     support = len(only_mine.intersection(answer_stems)) / len(only_mine) if only_mine else 1.0
     dispute = len(only_yours.intersection(answer_stems)) / len(only_yours) if only_yours else 0.0
-    found = {conflict.guard for conflict in conflicts_between(asked.profile, stored.profile)}
-    disagreements = [float(guard in found) for guard in LEARNED_GUARDS]
-    return [*overlaps, *_alignment(asked, stored), support, dispute, *disagreements]
+    same_content = float(asked.profile.grammar.content == stored.profile.grammar.content)
+    disagreements = [float(is_disagreed(guard, asked.profile, stored.profile)) for guard in LEARNED_GUARDS]
+    return [*overlaps, *_alignment(asked, stored), same_content, support, dispute, *disagreements]
 
 
 def _alignment(asked: Reading, stored: Reading) -> list[float]:
@@ -86,7 +88,7 @@ def _alignment(asked: Reading, stored: Reading) -> list[float]:
         1 - float(left_stored.max()),
         min(1.0, leftover_asked / _FULL),
         min(1.0, leftover_stored / _FULL),
-        strangest / (0.5 + leftover_asked + leftover_stored),
+        strangest * float(np.exp((2 * strangest - leftover_asked - leftover_stored) / _REST)),
         _order(likeness),
         length,
     ]
