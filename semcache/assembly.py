@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from semcache.cache import Cache
-from semcache.decision.audit_schedule import AuditSchedule
+from semcache.decision.audit_schedule import NO_AUDITS, AuditSchedule
 from semcache.decision.deciding import LearnedDecision
 from semcache.decision.evidence import Witness
 from semcache.decision.sameness.local import LocalJudge
@@ -125,7 +125,7 @@ def open_prior(embedder: str, *, models_dir: Path) -> Scorer:
 def _learning(  # noqa: PLR0913 - the parts it joins
     settings: Settings, prior: Scorer, store: Store, embedder: Embedder, ledger: Ledger, *, clock: Clock
 ) -> Learning:
-    schedule = AuditSchedule(floor=settings.audit_floor)
+    schedule = AuditSchedule(floor=settings.audit_floor) if settings.audits else NO_AUDITS
     book = BeliefBook(store, prior, error_budget=settings.error_budget, schedule=schedule)
     comparing = Comparing(LocalJudge(embedder.embed), ledger, claude_model=settings.judge_model)
     working = Working(store, book, comparing, ledger, clock=clock)

@@ -32,6 +32,7 @@ class Settings:
     upstream: str = "claude"
     embedder: str = "all-MiniLM-L6-v2"
     error_budget: float = 0.01
+    audits: bool = True
     audit_floor: float = 0.02
     judge_model: str | None = None
     mode: Mode = Mode.SEMANTIC
@@ -83,6 +84,7 @@ ABOUT = {
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
     "error_budget": "tolerated share of requests that are answered wrongly from memory",
+    "audits": "answer a share of similar hits again upstream, afterwards, and compare: it proves and it teaches",
     "audit_floor": "share of similar hits that goes on being audited once 1,000 have been; more are at first",
     "judge_model": "Claude model that judges answers where the local judge is uncertain; none: they stay unjudged",
     "mode": "how far the cache may go: off, shadow, exact or semantic; callers can only tighten",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,33 +10,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import Clock, message, request
+from fakes import Clock, message, request, trusting_scorer
 
 from semcache.cache import Cache
 from semcache.curation import Narrowing, correct, import_faq, purge, reembed
-from semcache.decision.threshold import CalibratedThreshold
+from semcache.decision.audit_schedule import NO_AUDITS
+from semcache.decision.deciding import LearnedDecision
+from semcache.decision.evidence import Witness
+from semcache.decision.sameness.local import LocalJudge
 from semcache.drivers import run
 from semcache.embedders.hashed import HashedEmbedder
 from semcache.entry import Bypass, Hit, HitKind, Label, Miss, Origin
 from semcache.errors import EmbedderError, NotCached, StoreError, StoreUnavailable, UpstreamError, UpstreamTimeout
 from semcache.exchange import Answer, Call, Exchange, stack
 from semcache.faq import FaqError, FaqRow
+from semcache.learning.comparing import Comparing
+from semcache.learning.keeping import BeliefBook
+from semcache.learning.learning import Learning
+from semcache.learning.working import Working
+from semcache.ledger import Ledger
 from semcache.message import Message
 from semcache.policy import Namespace, Policy
 from semcache.request import Caller, Directives, Mode, Request
 from semcache.stores.local.store import LocalStore
 from semcache.stores.memory import MemoryStore
 from semcache.stores.store import Selection
-
-
-class Lenient:
-    """A calibration under which nearly the same words are the same question."""
-
-    def threshold_for(self, error_budget: float) -> float:
-        return 0.8
-
-    def confidence(self, similarity: float) -> float:
-        return max(0.0, similarity)
 
 
 class BrokenStore(MemoryStore):
@@ -68,10 +67,18 @@ class Claude:
 
 
 def make(clock: Clock, **parts: Any) -> Cache:
+    store = parts.get("store") or MemoryStore(clock=clock)
+    embedder = parts.get("embedder") or HashedEmbedder()
+    book = BeliefBook(store, trusting_scorer(0.8), error_budget=0.01, schedule=NO_AUDITS)
+    ledger = Ledger(store, lambda model, usage: None, clock=clock)
+    comparing = Comparing(LocalJudge(embedder.embed), ledger, claude_model=None)
+    working = Working(store, book, comparing, ledger, clock=clock)
+    learning = Learning(book, working, clock=clock, randomness=random.Random(0))
     return Cache(
-        parts.get("store") or MemoryStore(clock=clock),
-        parts.get("embedder") or HashedEmbedder(),
-        CalibratedThreshold(Lenient(), error_budget=0.01),
+        store,
+        embedder,
+        LearnedDecision(Witness(embedder.words), learning.beliefs),
+        learning,
         policy=parts.get("policy") or Policy(),
         cost_usd=lambda model, usage: 0.01,
         clock=clock,

@@ -57,3 +57,7 @@ class AuditSchedule:
         is_drawn = is_uniform or (is_risky and randomness.random() < self.risky_rate)
         is_placebo = is_uniform and randomness.random() < self.placebo_share
         return AuditPlan(rate, is_drawn, is_uniform, is_placebo)
+
+
+NO_AUDITS = AuditSchedule(first_hits=0, steps=(), floor=0.0, alarm_rate=0.0, risky_rate=0.0)
+"""Where nothing may be asked upstream that no caller asked: hits are then counted as possibly wrong."""
