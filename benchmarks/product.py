@@ -6,6 +6,7 @@ figures are those of a service that keeps up, and the same for every run with on
 
 from __future__ import annotations
 
+import random
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from remembering import FallibleJudge, shared_embedder
 from scoring import Trace
 from truth import Row, Workload
 
 from semcache import Hit, SemanticCache, Settings
-from semcache.assembly import find_models_dir
+from semcache.assembly import Brought, find_models_dir
+from semcache.decision.sameness.local import LocalJudge
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.stores.store import Observation, Selection
 from semcache.upstream.simulator import Simulator
@@ -61,10 +64,18 @@ class Replies:
         return self.by_text[body["messages"][-1]["content"]]
 
 
-def run_stream(rows: Sequence[Row], workload: Workload, *, watch: Watch | None = None, **options: Any) -> Run:
-    """Ask each row of a fresh cache. `options` are settings; mode is semantic unless given."""
+def run_stream(
+    rows: Sequence[Row],
+    workload: Workload,
+    *,
+    seed: int = 0,
+    mistaken: float = 0.0,
+    watch: Watch | None = None,
+    **options: Any,
+) -> Run:
+    """Ask each row of a fresh cache. `mistaken`: share of the judge's verdicts turned round; `options` are settings."""
     replies, run = Replies(), Run(Trace())
-    with _fresh_cache(replies, **options) as cache:
+    with _fresh_cache(replies, seed=seed, mistaken=mistaken, **options) as cache:
         seen: set[str] = set()
         stored_as: dict[str, Row] = {}  # by entry: the row it was stored for, with the truth of that time
         for row in rows:
@@ -104,9 +115,13 @@ def _audit_entries(cache: SemanticCache, known: dict[str, Row]) -> Iterator[str]
 
 
 @contextmanager
-def _fresh_cache(replies: Replies, **options: Any) -> Iterator[SemanticCache]:
+def _fresh_cache(replies: Replies, *, seed: int, mistaken: float, **options: Any) -> Iterator[SemanticCache]:
     prices = PriceBook.load(find_claude_manifest(find_models_dir(Settings())))
+    embedder = shared_embedder()
+    judge = FallibleJudge(LocalJudge(embedder.embed), mistaken, random.Random(seed))
+    brought = Brought(embedder=embedder, judge=judge, randomness=random.Random(seed))
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder), upstream="simulator", **options)
-        with SemanticCache(settings, upstream=Simulator(prices, answers=replies.say)) as cache:
+        simulator = Simulator(prices, answers=replies.say)
+        with SemanticCache(settings, upstream=simulator, brought=brought) as cache:
             yield cache

@@ -3,8 +3,9 @@
 Runs development streams through the product, takes the labelled cases it collects, adds judged question pairs, and
 fits one logistic model to all, each source with a weight of its own. Prints the weights, or writes them.
 
-    python benchmarks/train_scorer.py --data DIR --write models/scorer.toml
-    python benchmarks/train_scorer.py --data DIR --without banking77 --write benchmarks/scorers/without-banking77.toml
+    python benchmarks/train_scorer.py --data DIR --write models/scorer.toml --held-out benchmarks/scorers
+
+`--held-out` also writes the priors that evaluations use: each without the data it is to be measured on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 # ruff: noqa: E402 - threads are pinned before anything that starts them is imported
 import argparse
 import random
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,20 +26,21 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from plans import HELD_OUT, in_processes
 from product import run_stream
+from remembering import shared_embedder
 from reporting import aligned
 from scorer_file import written
 from streams import fresh_zipf_stream
-from traps import Group, read_groups, traps_stream, traps_workload
+from trap_quality import Halves
+from traps import read_groups, traps_stream, traps_workload
 from truth import Row
 from workloads import MissingData, load_workload, quora_pairs
 
 from semcache import Settings
-from semcache.assembly import find_models_dir
 from semcache.decision.evidence import FEATURES, Witness
 from semcache.decision.rivals import rivals_of
 from semcache.decision.scorer import Scorer, weight_bounds
-from semcache.embedders.opening import open_embedder
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
 from semcache.message import text_message
 
@@ -70,27 +73,42 @@ class Cases:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        scorer, used = train(options.data, without=options.without, quick=options.quick)
+        gathered = gather(options.data, quick=options.quick, jobs=options.jobs)
     except MissingData as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
-    if options.write:
-        trained_on = ", ".join(used)
-        options.write.write_text(written(options.write, scorer, options.embedder, trained_on), "utf-8")
+    scorer = _kept(gathered, options.embedder, without=(), file=options.write)
+    for held_out in sorted(set(HELD_OUT.values())) if options.held_out else ():
+        options.held_out.mkdir(parents=True, exist_ok=True)
+        file = options.held_out / f"without-{held_out}.toml"
+        _kept(gathered, options.embedder, without=held_out.split("-"), file=file)
     weights = sorted(zip(FEATURES, scorer.weights, strict=True), key=lambda pair: -abs(pair[1]))
     print(aligned([("feature", "weight"), *((name, f"{weight:+.3f}") for name, weight in weights)]))
     return 0
 
 
-def train(data: Path, *, without: Sequence[str] = (), quick: bool = False) -> tuple[Scorer, list[str]]:
-    """The prior, and the sources that went into it."""
+def gather(data: Path, *, quick: bool = False, jobs: int = 1) -> dict[str, Cases]:
+    """The cases of every source, each with its weight in all."""
     scale = 0.05 if quick else 1.0
-    gathered = []
-    for name, (weight, gather) in SOURCES.items():
-        if name.split(":")[0] not in without:
-            gathered.append((name, gather(data, scale).weighing(weight * CASES)))
-            sys.stderr.write(f"{name}: {len(gathered[-1][1].labels)} cases\n")
-    return fitted(Cases.joined([cases for _, cases in gathered])), [name for name, _ in gathered]
+    found = in_processes(_gathered, [(name, data, scale) for name in SOURCES], jobs=jobs)
+    for name, cases in zip(SOURCES, found, strict=True):
+        sys.stderr.write(f"{name}: {len(cases.labels)} cases, {cases.labels.mean():.2f} the same\n")
+    return dict(zip(SOURCES, found, strict=True))
+
+
+def _gathered(task: tuple[str, Path, float]) -> Cases:
+    name, data, scale = task
+    weight, gathering = SOURCES[name]
+    return gathering(data, scale).weighing(weight * CASES)
+
+
+def _kept(gathered: dict[str, Cases], embedder: str, *, without: Sequence[str], file: Path | None) -> Scorer:
+    """Fit to all sources but some, and write the prior where there is a file for it."""
+    used = [name for name in gathered if re.split("[-:]", name)[0] not in without]
+    scorer = fitted(Cases.joined([gathered[name] for name in used]))
+    if file is not None:
+        file.write_text(written(file, scorer, embedder, ", ".join(used)), "utf-8")
+    return scorer
 
 
 def fitted(cases: Cases) -> Scorer:
@@ -114,10 +132,11 @@ def fitted(cases: Cases) -> Scorer:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=os.environ.get("SEMCACHE_DATA"), help="folder of the datasets")
-    parser.add_argument("--without", nargs="*", default=[], help="datasets to leave out: those to be evaluated on")
     parser.add_argument("--embedder", default=Settings().embedder, help="embedding model the prior is for")
     parser.add_argument("--write", type=Path, help="file to write the prior to; other models in it stay")
-    parser.add_argument("--quick", action="store_true", help="under a minute: a twentieth of everything")
+    parser.add_argument("--held-out", type=Path, help="folder to write the priors for evaluations to")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (one for each core)")
+    parser.add_argument("--quick", action="store_true", help="about a minute: a twentieth of everything")
     options = parser.parse_args(arguments)
     options.data = Path(options.data) if options.data else None
     return options
@@ -158,21 +177,16 @@ def _young(name: str) -> Callable[[Path, float], Cases]:
 
 def _never_merge(data: Path, scale: float) -> Cases:
     """The development half of the traps: every second group. The other half is for evaluation."""
-    groups = development_half()[:: max(1, int(1 / scale / 4))]
+    groups = Halves.read().development[:: max(1, int(1 / scale / 4))]
     return Cases.joined(
         [_from_stream(traps_stream(groups, seed=SEED + number), "never-merge", data) for number in range(3)]
     )
 
 
-def development_half() -> list[Group]:
-    """Traps that may be looked at and trained on: every second group of each family."""
-    return read_groups()[::2]
-
-
 def _quora_pairs(data: Path, scale: float) -> Cases:
     """Judged pairs: the first of each is stored among others, the second asked."""
     pairs = random.Random(SEED).sample(quora_pairs(data), k=int(_PAIRS * scale))
-    embedder = open_embedder(Settings().embedder, models_dir=find_models_dir(Settings()))
+    embedder = shared_embedder()
     stored = embedder.embed_many([one for one, _, _ in pairs])
     asked = embedder.embed_many([other for _, other, _ in pairs])
     witness, rows, labels = Witness(embedder.words), [], []
@@ -186,7 +200,6 @@ def _quora_pairs(data: Path, scale: float) -> Cases:
                 if evidence.rival.entry.id == entries[number].id and not evidence.veto:
                     rows.append(evidence.values)
                     labels.append(float(is_same))
-    embedder.close()
     return Cases(np.array(rows), np.array(labels), np.ones(len(labels)))
 
 

@@ -82,6 +82,13 @@ class TrapRecord:
         for key in (family, "all"):
             self._counts[key].update(named)
 
+    def __add__(self, other: TrapRecord) -> TrapRecord:
+        total = TrapRecord(self.requests + other.requests)
+        for record in (self, other):
+            for family, counts in record._counts.items():
+                total._counts[family].update(counts)
+        return total
+
     def figures(self) -> dict[str, dict[str, Any]]:
         """By family and for all. A false hit is any answer of another class; a confusion one of the group's other."""
         return {family: _figures(counts) for family, counts in sorted(self._counts.items())}

@@ -17,6 +17,7 @@ from semcache.cache import Cache
 from semcache.decision.audit_schedule import NO_AUDITS, AuditSchedule
 from semcache.decision.deciding import LearnedDecision
 from semcache.decision.evidence import Witness
+from semcache.decision.sameness.judge import Judge
 from semcache.decision.sameness.local import LocalJudge
 from semcache.decision.scorer import Scorer, find_scorers, load_scorer
 from semcache.embedders.embedder import Embedder
@@ -67,28 +68,34 @@ class Assembly:
         self.embedder.close()
 
 
-def assemble(
-    settings: Settings, *, clock: Clock = time.time, embedder: Embedder | None = None, store: Store | None = None
-) -> Assembly:
+@dataclass(frozen=True)
+class Brought:
+    """Parts of the caller's own, used instead of those that the settings name; closed like them."""
+
+    embedder: Embedder | None = None
+    store: Store | None = None
+    judge: Judge | None = None
+    randomness: random.Random | None = None  # which hits are audited
+
+
+def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought | None = None) -> Assembly:
     """Open the parts that the settings name, and stack the steps of a request, outermost first.
 
     Raises `SettingsError`, `ManifestError`, `EmbedderError`, `StoreError`.
     """
+    brought = brought or Brought()
     models_dir = find_models_dir(settings)
     prices = PriceBook.load(find_claude_manifest(models_dir))
     prior = open_prior(settings.embedder, models_dir=models_dir)
-    embedder = embedder or open_embedder(settings.embedder, models_dir=models_dir)
-    store = store or open_store(
-        settings.store,
-        data_dir=settings.data_dir,
-        space=embedder.fingerprint,
-        dims=embedder.dims,
-        clock=clock,
-        limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
-    )
+    embedder = brought.embedder or open_embedder(settings.embedder, models_dir=models_dir)
+    store = brought.store or _store(settings, embedder, clock)
     price = _price_at(prices, clock)
     ledger = Ledger(store, price, clock=clock)
-    learning = _learning(settings, prior, store, embedder, ledger, clock=clock)
+    comparing = Comparing(brought.judge or LocalJudge(embedder.embed), ledger, claude_model=settings.judge_model)
+    schedule = AuditSchedule(floor=settings.audit_floor) if settings.audits else NO_AUDITS
+    book = BeliefBook(store, prior, error_budget=settings.error_budget, schedule=schedule)
+    working = Working(store, book, comparing, ledger, clock=clock)
+    learning = Learning(book, working, clock=clock, randomness=brought.randomness or random.Random())
     cache = Cache(
         store,
         embedder,
@@ -110,6 +117,17 @@ def assemble(
     return Assembly(settings, store, embedder, cache, learning, ledger, prices, tenants, forward, executor)
 
 
+def _store(settings: Settings, embedder: Embedder, clock: Clock) -> Store:
+    return open_store(
+        settings.store,
+        data_dir=settings.data_dir,
+        space=embedder.fingerprint,
+        dims=embedder.dims,
+        clock=clock,
+        limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
+    )
+
+
 def open_prior(embedder: str, *, models_dir: Path) -> Scorer:
     """The shipped scorer of an embedding model. Raises `SettingsError` where none was trained."""
     name = model_name(embedder, models_dir=models_dir)
@@ -120,16 +138,6 @@ def open_prior(embedder: str, *, models_dir: Path) -> Scorer:
             "trusted; run benchmarks/train_scorer.py"
         )
     return prior
-
-
-def _learning(  # noqa: PLR0913 - the parts it joins
-    settings: Settings, prior: Scorer, store: Store, embedder: Embedder, ledger: Ledger, *, clock: Clock
-) -> Learning:
-    schedule = AuditSchedule(floor=settings.audit_floor) if settings.audits else NO_AUDITS
-    book = BeliefBook(store, prior, error_budget=settings.error_budget, schedule=schedule)
-    comparing = Comparing(LocalJudge(embedder.embed), ledger, claude_model=settings.judge_model)
-    working = Working(store, book, comparing, ledger, clock=clock)
-    return Learning(book, working, clock=clock, randomness=random.Random())
 
 
 def open_upstream(settings: Settings, prices: PriceBook, *, clock: Clock = time.time) -> Upstream:

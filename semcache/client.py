@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from semcache import curation
-from semcache.assembly import Assembly, assemble, open_upstream
+from semcache.assembly import Assembly, Brought, assemble, open_upstream
 from semcache.canonical import system_digest
 from semcache.curation import ImportReport, Narrowing
 from semcache.drivers import arun, blocking_send, on_threads, run
@@ -42,14 +42,15 @@ class Parts:
         settings: Settings | None = None,
         *,
         upstream: Upstream | str | None = None,
+        brought: Brought | None = None,
         clock: Callable[[], float] = time.time,
         **overrides: Any,
     ) -> None:
-        """Options override settings; `upstream` is a setting too, or the thing itself."""
+        """Options override settings; `upstream` is a setting too, or the thing itself; `brought`: other such things."""
         if isinstance(upstream, str):
             overrides["upstream"] = upstream
         self.settings = (settings or load_settings()).with_arguments(**overrides)
-        self.assembly: Assembly = assemble(self.settings, clock=clock)
+        self.assembly: Assembly = assemble(self.settings, clock=clock, brought=brought)
         self.upstream: Upstream = (
             open_upstream(self.settings, self.assembly.prices, clock=clock)
             if upstream is None or isinstance(upstream, str)

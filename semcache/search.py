@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from semcache.canonical import Identity, digest, system_digest
 from semcache.decision.context import Leans, context_objection
 from semcache.decision.eligibility import ExactOnly, SemanticLookup, fits
+from semcache.decision.steering import steering_objection
 from semcache.decision.verdict import Accepted, Decider, Objection
 from semcache.embedders.embedder import Embedder
 from semcache.entry import Candidate, Considered, Embedding, Hit, HitKind, Kind, Miss, Scope
@@ -33,7 +33,7 @@ class Home:
     key: str
     text: str | None
     fallback: tuple[Scope, str] | None = None
-    objection: Objection | None = None
+    leans: bool = False  # on the conversation before it
     is_exact_only: bool = False
 
     def miss(self, reason: str) -> Miss:
@@ -50,8 +50,7 @@ def home_of(request: Request, identity: Identity, permission: SemanticLookup | E
     standing = permission.standing
     scope, place = Scope(namespace, standing.place.scope_digest), standing.place
     fallback = None if scope == own else (own, identity.key)
-    objection = partial(context_objection, place.text) if isinstance(standing, Leans) else None
-    return Home(scope, place.key, place.text, fallback, objection)
+    return Home(scope, place.key, place.text, fallback, leans=isinstance(standing, Leans))
 
 
 @dataclass
@@ -59,7 +58,7 @@ class _Trail:
     """What one search has computed so far, carried to where the answer is stored."""
 
     question: str
-    objection: Objection | None = None
+    objection: Objection
     embedding: Embedding | None = None
     considered: list[Considered] = field(default_factory=list)
     reason: str = "no-candidate"
@@ -82,7 +81,7 @@ class Search:
         exact = self._exact_faq(request, place.text or "", faq) or self.exact(request, place.miss("").places)
         if exact is not None and not self._may_be_superseded(exact, faq):
             return exact
-        trail = _Trail(place.text or "", place.objection)
+        trail = _Trail(place.text or "", self._objection(request, place))
         if request.directives.mode is not Mode.EXACT and place.text is not None:
             similar = [place.scope] if isinstance(permission, SemanticLookup) and exact is None else []
             hit = self._similar(request, trail, faq, HitKind.FAQ)
@@ -146,6 +145,17 @@ class Search:
             near = self._store.nearest(scope, trail.embedding, k=NEAREST)
             found += [candidate for candidate in near if fits(candidate.entry, request, now=now) is None]
         return sorted(found, key=lambda candidate: -candidate.similarity)
+
+    def _objection(self, request: Request, place: Home) -> Objection:
+        """What speaks against a candidate beside its wording: its conversation, and what others may have put in it."""
+        asked = place.text or ""
+        steering = steering_objection(asked, request.caller.credential, self._embedder.words)
+
+        def objection(candidate: Candidate) -> str | None:
+            context = context_objection(asked, candidate.exemplar.text) if place.leans else None
+            return context or steering(candidate)
+
+        return objection
 
     def _faq_scopes(self, request: Request) -> list[Scope]:
         """The FAQ scopes that may answer, narrowest first; those with nothing in them are left out."""

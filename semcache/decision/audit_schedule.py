@@ -30,11 +30,11 @@ class AuditSchedule:
     """
 
     first_hits: int = 50
-    steps: tuple[tuple[int, float], ...] = ((300, 0.2), (1000, 0.05))
+    steps: tuple[tuple[int, float], ...] = ((150, 0.2), (600, 0.05))
     """Until so many audits have been made, this rate."""
     floor: float = 0.02
     alarm_rate: float = 0.2
-    risky_rate: float = 0.2
+    risky_rate: float = 0.1
     placebo_share: float = 0.08
 
     @property

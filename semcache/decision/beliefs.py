@@ -128,7 +128,7 @@ class Beliefs:
             if 1 - confidence <= max(self._budget.cut, 0.0) and confidence >= self._budget.min_confidence:
                 return self._alarm.observe_would_be(not same, at_seconds=at_seconds)
             is_gray = confidence >= 0.5
-            return self._alarm.observe_gray(same, at_seconds=at_seconds) if is_gray else None
+            return self._alarm.observe_gray(confidence, same, at_seconds=at_seconds) if is_gray else None
 
     def note_shadow(self, would_hit: bool, same: bool | None) -> None:
         """Shadow mode: what going live would have done with one request."""

@@ -13,6 +13,7 @@ _BETTER = 2.0  # relaxing needs evidence of a rate below this many times the tol
 _RELAX_STAKE, _RELAX_AT = 0.7, 20.0
 _SHIFT_TOLERANCE, _SHIFT_AT = 0.1, 50.0  # in standard deviations of one label
 _SHIFT_WARM_UP = 100
+_LEAST_VARIANCE = 0.01
 _AUDITS_BETWEEN_FALSE_ALARMS = 5_000.0
 
 
@@ -46,26 +47,22 @@ class Change:
 
 @dataclass
 class _Shift:
-    """Page-Hinkley, both ways, on standardised labels: a lasting change of their mean."""
+    """Page-Hinkley on standardised residuals: a lasting turn to the worse, compared with what was usual so far."""
 
     count: int = 0
-    positive: float = 0.0
-    up: float = 0.0
-    down: float = 0.0
+    total: float = 0.0
+    excess: float = 0.0
 
-    def observe(self, label: bool) -> bool:
-        """Whether the mean has moved; if so, start over with what comes now as the new normal."""
+    def observe(self, residual: float) -> bool:
+        """Whether the mean has risen; if so, start over with what comes now as the new normal."""
         self.count += 1
-        self.positive += label
-        mean = self.positive / self.count
+        self.total += residual
         if self.count <= _SHIFT_WARM_UP:
             return False
-        score = (label - mean) / math.sqrt(max(mean * (1 - mean), 0.01))
-        self.up = max(0.0, self.up + score - _SHIFT_TOLERANCE)
-        self.down = max(0.0, self.down - score - _SHIFT_TOLERANCE)
-        if max(self.up, self.down) < _SHIFT_AT:
+        self.excess = max(0.0, self.excess + residual - self.total / self.count - _SHIFT_TOLERANCE)
+        if self.excess < _SHIFT_AT:
             return False
-        self.count, self.positive, self.up, self.down = 0, 0.0, 0.0, 0.0
+        self.count, self.total, self.excess = 0, 0.0, 0.0
         return True
 
 
@@ -75,7 +72,7 @@ class DriftAlarm:
     On every audit, R ← (1+R)·(1 + λ(Y - tolerated)), Shiryaev and Roberts: while the true rate is tolerable, false
     alarms are at least `audits_between_false_alarms` audits apart on average, whatever else changes. Uniform audits are
     drawn without regard to the outcome, so this needs no weights. A first alarm tightens, a second one falls back to
-    exact hits; a shift of the gray zone's labels is no proof of wrong hits and only tightens. Relaxing, one step at a
+    exact hits; a gray zone that turns to the worse is no proof of wrong hits and only tightens. Relaxing, one step at a
     time, takes evidence that the rate is below twice the tolerated one: audits, and in exact-only, where there are
     none, the free outcomes of misses that would have been hits; at 1 % about 220 in a row without a fault.
     """
@@ -113,11 +110,12 @@ class DriftAlarm:
         """A miss that would be a hit were it not for the alarm told its outcome for free."""
         return self._relieved(wrong, at_seconds) if self.caution is Caution.EXACT_ONLY else None
 
-    def observe_gray(self, same: bool, *, at_seconds: float) -> Change | None:
-        """The free label of a candidate near the cut."""
-        if not self._shift.observe(same) or self.caution is not Caution.CALM:
+    def observe_gray(self, confidence: float, same: bool, *, at_seconds: float) -> Change | None:
+        """The free label of a candidate near the cut, which may be wrong more often than its confidence says."""
+        spread = math.sqrt(max(confidence * (1 - confidence), _LEAST_VARIANCE))
+        if not self._shift.observe((confidence - same) / spread) or self.caution is not Caution.CALM:
             return None
-        return self._change(Caution.TIGHTENED, "candidates near the cut are right more or less often", at_seconds)
+        return self._change(Caution.TIGHTENED, "answers below the cut are wrong more often than before", at_seconds)
 
     def as_json(self) -> dict[str, Any]:
         change = self.last_change

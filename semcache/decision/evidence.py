@@ -15,17 +15,18 @@ from semcache.decision.rivals import Rival
 from semcache.decision.verdict import Objection
 from semcache.decision.wordwise import WORDWISE, Reading, wordwise
 from semcache.embedders.embedder import WordVectors
-from semcache.entry import Candidate, Embedding, Kind, Origin
+from semcache.entry import Candidate, Embedding, Entry, Kind, Origin
 
 MEANINGS = {**NEIGHBOURHOOD, **WORDWISE, "curated": "the answer is curated"}
 FEATURES = tuple(MEANINGS)
 SPEAKS_FOR = frozenset(
     ("similarity", "closeness", "agreement", "overlap", "same_content", "asked_alignment", "stored_alignment")
 )
-SPEAKS_AGAINST = frozenset(
-    ("refutation", "asked_leftover", "stored_leftover", "substitution", *(f"{name}_conflict" for name in LEARNED_GUARDS))
-)
+_CONFLICTS = tuple(f"{name}_conflict" for name in LEARNED_GUARDS)
+SPEAKS_AGAINST = frozenset(("refutation", "asked_leftover", "stored_leftover", "substitution", *_CONFLICTS))
 MOST_SCORED = 5  # rivals; further ones count as neighbours only
+_MOST_EXAMINED = 8  # rivals that are read for vetoes
+_NOTHING = np.empty(0)
 REFUTED = "negative-exemplar"
 _WEIGHTY = (Origin.FEEDBACK, Origin.AUDIT)  # what misses teach is weighed; what these say is final
 _REFUTED_MARGIN = 0.02
@@ -41,7 +42,7 @@ class Evidence:
     rival: Rival
     representative: Candidate
     veto: str | None
-    values: NDArray[np.float64]  # one for each of FEATURES
+    values: NDArray[np.float64]  # one for each of FEATURES; none where there is a veto
 
 
 class Witness:
@@ -53,27 +54,39 @@ class Witness:
     def examine(
         self, question: str, embedding: Embedding, rivals: Sequence[Rival], *, objection: Objection | None = None
     ) -> list[Evidence]:
-        """Evidence about the nearest rivals, nearest first."""
-        if not rivals:
-            return []
-        rows = neighbourhood(embedding.vector, rivals, scored=MOST_SCORED)
+        """Evidence about the nearest rivals, nearest first. One that is vetoed competes with no other any more."""
         asked = Reading.of(question, self._words)
+        examined = [
+            (rival, *_examined(asked.profile, embedding, rival, objection)) for rival in rivals[:_MOST_EXAMINED]
+        ]
+        standing = [rival for rival, _, veto in examined if veto is None]
+        neighbours = [*standing, *rivals[_MOST_EXAMINED:]]
+        scored = min(MOST_SCORED, len(standing))
+        rows = iter(neighbourhood(embedding.vector, neighbours, scored=scored) if scored else ())
         found = []
-        for rival, row in zip(rivals, rows, strict=False):
-            representative, veto = _representative(asked.profile, embedding, rival, objection)
-            if _is_refuted(rival):
-                veto = REFUTED
-            entry = rival.entry
-            stored = Reading.of(representative.exemplar.text, self._words)
-            words = wordwise(asked, stored, Profile.of(entry.message.text[:_ANSWER_CHARACTERS]).words.stems)
-            values = np.array([*row, *words, float(entry.kind is Kind.FAQ)])
-            found.append(Evidence(rival, representative, veto, values))
+        for rival, representative, veto in examined:
+            row = next(rows, None) if veto is None else None
+            if row is not None:
+                values = self._values(asked, rival.entry, representative, row)
+                found.append(Evidence(rival, representative, None, values))
+            elif veto is not None:
+                found.append(Evidence(rival, representative, veto, _NOTHING))
         return found
 
+    def _values(
+        self, asked: Reading, entry: Entry, representative: Candidate, row: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        stored = Reading.of(representative.exemplar.text, self._words)
+        answer = Profile.of(entry.message.text[:_ANSWER_CHARACTERS]).words.stems
+        return np.array([*row, *wordwise(asked, stored, answer), float(entry.kind is Kind.FAQ)])
 
-def _representative(
+
+def _examined(
     asked: Profile, embedding: Embedding, rival: Rival, objection: Objection | None
 ) -> tuple[Candidate, str | None]:
+    """The rival's nearest wording without a veto, else the nearest with its veto."""
+    if _is_refuted(rival):
+        return rival.positives[0], REFUTED
     first: str | None = None
     for candidate in rival.positives[:_TRIED]:
         veto = _veto(asked, embedding, candidate, objection)
@@ -95,7 +108,7 @@ def _veto(asked: Profile, embedding: Embedding, candidate: Candidate, objection:
         return f"guard:{guard}"
     if not _aligned(embedding, stored.embedding):
         return "windows-differ"
-    return objection(stored.text) if objection is not None else None
+    return objection(candidate) if objection is not None else None
 
 
 def _aligned(asked: Embedding, stored: Embedding, *, least: float = 0.9) -> bool:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from semcache.entry import Candidate, Considered, Embedding
 
-Objection = Callable[[str], str | None]  # why a stored text may not answer, beyond its wording; None: it may
+Objection = Callable[[Candidate], str | None]  # why a candidate may not answer, beyond its wording; None: it may
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Accepted:
 class Rejected:
     """No candidate's answer may be served; `reason` is what speaks against the likeliest one.
 
-    One of: no-candidate, below-threshold, drift, guard:<name>, context-<name>.
+    One of: no-candidate, below-threshold, drift, windows-differ, negative-exemplar, steering, guard:<name>,
+    context-<name>.
     """
 
     considered: tuple[Considered, ...]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 
-from semcache.decision.sameness.judge import judged
-from semcache.decision.sameness.local import LocalJudge
+from semcache.decision.sameness.judge import Judge, judged
 from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness
 from semcache.exchange import Call
 from semcache.ledger import Ledger
@@ -17,7 +16,7 @@ Send = Callable[[Call], Message]
 class Comparing:
     """Blocking; for the background only. Raises `UpstreamError` where Claude is asked and fails."""
 
-    def __init__(self, judge: LocalJudge, ledger: Ledger, *, claude_model: str | None) -> None:
+    def __init__(self, judge: Judge, ledger: Ledger, *, claude_model: str | None) -> None:
         self._judge = judge
         self._ledger = ledger
         self._claude_model = claude_model

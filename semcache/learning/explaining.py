@@ -14,6 +14,8 @@ _REASONS = {
     "no-candidate": "nothing similar is stored",
     BELOW_THRESHOLD: "no stored answer is likely enough to be right for the risk budget",
     "drift": "audits found too many wrong answers, so only exact repeats are served for now",
+    "negative-exemplar": "the stored answer was reported or found to be wrong for such a question",
+    "steering": "another caller stored the answer under a text that holds more than the question it resembles",
     "windows-differ": "the texts are long, and a part of one has no equal in the other",
 }
 

@@ -68,13 +68,29 @@ def test_would_be_hits_say_nothing_while_hits_are_served():
     assert alarm.caution is Caution.TIGHTENED
 
 
-@pytest.mark.parametrize(("before", "after"), [(0.3, 0.6), (0.6, 0.3), (0.02, 0.2)])
-def test_a_shift_of_the_gray_zone_tightens_once(before, after):
+def gray(alarm, share, *, confidence, count=1500, randomness):
+    return [alarm.observe_gray(confidence, randomness.random() < share, at_seconds=0.0) for _ in range(count)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(0.6, 0.3), (0.9, 0.7), (0.2, 0.02)])
+def test_a_gray_zone_that_turns_to_the_worse_tightens_once(before, after):
     alarm, randomness = DriftAlarm(0.01), random.Random(3)
-    calm = [alarm.observe_gray(randomness.random() < before, at_seconds=0.0) for _ in range(1500)]
-    assert not any(calm)
-    shifted = [alarm.observe_gray(randomness.random() < after, at_seconds=1.0) for _ in range(1500)]
+    assert not any(gray(alarm, before, confidence=before, randomness=randomness))
+    shifted = gray(alarm, after, confidence=before, randomness=randomness)
     assert [change.caution for change in shifted if change is not None] == [Caution.TIGHTENED]
+
+
+@pytest.mark.parametrize(
+    ("share", "confidence"),
+    [
+        pytest.param(0.9, 0.6, id="right more often than before"),
+        pytest.param(0.3, 0.3, id="wrong more often, as the scorer now says"),
+    ],
+)
+def test_a_gray_zone_that_the_scorer_does_not_overrate_is_no_alarm(share, confidence):
+    alarm, randomness = DriftAlarm(0.01), random.Random(3)
+    gray(alarm, 0.6, confidence=0.6, randomness=randomness)
+    assert not any(gray(alarm, share, confidence=confidence, randomness=randomness))
 
 
 @pytest.mark.parametrize("tolerated", [0.0, 0.5, 1.0])
@@ -86,7 +102,7 @@ def test_an_impossible_tolerance_is_refused(tolerated):
 @pytest.mark.parametrize("make", [alarmed, lambda: DriftAlarm(0.02)])
 def test_alarm_survives_json_and_goes_on_alike(make):
     alarm = make()
-    alarm.observe_gray(True, at_seconds=1.0)
+    alarm.observe_gray(0.6, True, at_seconds=1.0)
     restored = DriftAlarm.from_json(json.loads(json.dumps(alarm.as_json())))
     assert restored.last_change == alarm.last_change
     assert audits(restored, 500, share=0.05) == audits(alarm, 500, share=0.05)
