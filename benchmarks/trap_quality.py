@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +19,19 @@ NEVER_CONFUSED = ("numbers", "ids")
 
 @dataclass(frozen=True)
 class Halves:
-    """Groups that may be trained on, every second of them, and those that may not."""
+    """Groups that may be trained on, every second of each family, and those that may not."""
 
     development: list[Group]
     evaluation: list[Group]
 
     @classmethod
     def read(cls) -> Halves:
-        groups = read_groups()
-        return cls(groups[::2], groups[1::2])
+        halves: tuple[list[Group], list[Group]] = ([], [])
+        seen: Counter[str] = Counter()
+        for group in read_groups():
+            halves[seen[group.family] % 2].append(group)
+            seen[group.family] += 1
+        return cls(*halves)
 
 
 def trap_figures(*, seeds: int = 5, jobs: int = 1) -> dict[str, Any]:

@@ -12,16 +12,30 @@ from semcache.decision.context import refers_back
 from semcache.decision.eligibility import NO_CACHE, NoLookup, lookup_permission, storage_refusal
 from semcache.decision.verdict import Decider
 from semcache.embedders.embedder import Embedder
-from semcache.entry import Bypass, Embedding, Entry, Exemplar, Hit, HitKind, Kind, Lookup, Miss, new_entry_id
+from semcache.entry import (
+    Bypass,
+    Considered,
+    Embedding,
+    Entry,
+    Exemplar,
+    Hit,
+    HitKind,
+    Kind,
+    Lookup,
+    Miss,
+    Scope,
+    new_entry_id,
+)
 from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, relabelled
 from semcache.learning.learning import Learning
 from semcache.learning.lessons import Asked, MissLesson, ShadowLesson
+from semcache.learning.reports import is_reported, says_same, withdrawn_key
 from semcache.message import Message, Usage, new_message_id
 from semcache.policy import Policy
 from semcache.pricing import estimate_tokens
 from semcache.request import Mode, Request
-from semcache.search import UNAVAILABLE, Search, home_of
+from semcache.search import NEAREST, UNAVAILABLE, Search, home_of
 from semcache.stores.store import Serving, Store
 
 logger = logging.getLogger(__name__)
@@ -110,6 +124,14 @@ class Cache:
             return None
         return self._stored(request, message, self._home_miss(request, identity, "put"))
 
+    def weigh(self, scope: Scope, question: str, embedding: Embedding) -> tuple[Considered, ...]:
+        """The evidence about the answers near a question; nothing is counted."""
+        return self._search.weigh(scope, question, embedding)
+
+    @property
+    def learning(self) -> Learning:
+        return self._learning
+
     def now(self) -> float:
         """The clock every time in the cache comes from, in seconds since the epoch."""
         return self._clock()
@@ -166,11 +188,24 @@ class Cache:
                 self._learning.note_miss(MissLesson(asked, miss, answer.message, answer.stored))
             case Miss():
                 self._learning.note_repeat(request.caller.namespace)
-            case Bypass(reason=reason, would_be=Hit(embedding=Embedding() as embedding) as hit) if reason == SHADOW:
+            case Bypass(reason=reason, would_be=would_be) if reason == SHADOW:
+                self._learning.note_shadow(request.caller.namespace, self._in_shadow(request, answer, would_be))
+
+    def _in_shadow(
+        self, request: Request, answer: Answer, would_be: Hit | Miss | None
+    ) -> ShadowLesson | MissLesson | Hit | None:
+        """What there is to learn where the request was decided about, but answered upstream."""
+        fresh = answer.message
+        match would_be:
+            case Hit(embedding=Embedding() as embedding) as hit:
                 asked = Asked(hit.question or "", embedding, hit.key)
-                self._learning.note_shadow(ShadowLesson(asked, hit, answer.message))
-            case Bypass(reason=reason) if reason == SHADOW:
-                self._learning.beliefs(request.caller.namespace).note_shadow(False, None)
+                return ShadowLesson(asked, hit, fresh, lambda fresh: self.remember(request, fresh))
+            case Hit() as hit:
+                return hit
+            case Miss(question=str() as question, embedding=Embedding() as embedding) as miss:
+                if not fresh.coalesced:
+                    return MissLesson(Asked(question, embedding, miss.key), miss, fresh, answer.stored)
+        return None
 
     def _noted(self, what: str, note: Callable[[], None]) -> None:
         """Whatever goes wrong with learning must not cost the caller his answer."""
@@ -189,21 +224,31 @@ class Cache:
         if not isinstance(miss, Miss):
             return replace(answer, not_stored=getattr(answer.lookup, "reason", "bypass"))
         try:
-            if refusal := self._refusal(request, answer.message):
+            if refusal := self._refusal(request, answer.message, miss):
                 return replace(answer, not_stored=refusal)
             return replace(answer, stored=self._stored(request, answer.message, miss))
         except Exception as error:  # the answer is here: nothing that goes wrong now may lose it
             _failed_open("storing", error)
             return replace(answer, not_stored=UNAVAILABLE)
 
-    def _refusal(self, request: Request, message: Message) -> str | None:
+    def _refusal(self, request: Request, message: Message, miss: Miss) -> str | None:
         if message.coalesced:
             return "coalesced"
         if not message.faithful:
             return "unfamiliar-stream"
         if self._exceeds_quota(request):
             return "write-quota"
-        return storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes)
+        refusal = storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes)
+        return refusal or ("reported-wrong" if self._is_reported(message, miss) else None)
+
+    def _is_reported(self, message: Message, miss: Miss) -> bool:
+        """Whether people said that this very answer is wrong, to this request or to one like it."""
+        withdrawn = self.store.get_exact(miss.scope, withdrawn_key(miss.key))
+        if withdrawn is not None and says_same(withdrawn.message, message):
+            return True
+        if miss.embedding is None or not self.store.has_exemplars(miss.scope):
+            return False
+        return is_reported(self.store.nearest(miss.scope, miss.embedding, k=NEAREST), message)
 
     def _exceeds_quota(self, request: Request) -> bool:
         """Whether this credential has filled its share of a namespace that others read too."""
@@ -232,7 +277,10 @@ class Cache:
             tags=request.directives.tags,
             credential=request.caller.credential,
         )
-        return self.store.put(entry, self._exemplars(entry, miss))
+        stored = self.store.put(entry, self._exemplars(entry, miss))
+        for name in _names_of(message):
+            self.store.record_serving(Serving(name, stored.id, entry.question, now, "stored"))
+        return stored
 
     def _exemplars(self, entry: Entry, miss: Miss) -> list[Exemplar]:
         """The question as the entry's first exemplar, where there is one and it can be embedded."""
@@ -242,6 +290,12 @@ class Cache:
         if embedding is None:
             return []
         return [Exemplar(entry.id, miss.question, embedding, created_at=entry.created_at)]
+
+
+def _names_of(message: Message) -> list[str]:
+    """The ids under which its caller knows an answer from upstream: of the message, and of the request."""
+    told = (value for name, value in message.headers if name.lower() == "request-id")
+    return [name for name in (str(message.body.get("id", "")), *told) if name]
 
 
 def _failed_open(act: str, error: Exception) -> str:

@@ -18,6 +18,7 @@ from semcache.entry import Entry, Lookup
 from semcache.errors import InvalidRequest
 from semcache.exchange import Answer, Call
 from semcache.faq import FaqFormat, read_faq
+from semcache.feedback import Correction, correct, find_judged
 from semcache.flights import Flights
 from semcache.learning.comparing import Send
 from semcache.learning.explaining import Explanation, explain
@@ -144,9 +145,14 @@ class _Curating:
             self.parts.assembly.cache, rows, into=into, tags=tuple(tags), on_progress=on_progress
         )
 
-    def feedback(self, entry_id: str, *, right: bool, question: str | None = None) -> Entry | None:
-        """Say that an answer was right or wrong, for its own question or for another; None: no such entry."""
-        return curation.correct(self.parts.assembly.cache, entry_id, right=right, question=question)
+    def feedback(self, reference: str, *, right: bool, question: str | None = None) -> Correction | None:
+        """Say that an answer was right or wrong. None: there is no such entry, message or request.
+
+        `reference` is the id of an entry or of a message; `question` the one it answered, if another than is known.
+        """
+        cache = self.parts.assembly.cache
+        judged = find_judged(cache, reference, question=question)
+        return None if judged is None else correct(cache, judged, right=right)
 
     def purge(
         self, *, near: str | None = None, similarity: float = 0.85, dry_run: bool = False, **conditions: Any

@@ -1,4 +1,4 @@
-"""What people do to the cache by hand: import a FAQ, correct an answer, purge."""
+"""What people do to the cache by hand: import a FAQ, purge, embed anew."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from semcache.cache import Cache
-from semcache.entry import Embedding, Entry, Exemplar, Kind, Label, Origin, Scope, new_entry_id
+from semcache.entry import Embedding, Entry, Exemplar, Kind, Origin, Scope, new_entry_id
 from semcache.errors import StoreError
 from semcache.faq import FaqError, FaqRow
 from semcache.message import text_message
@@ -57,26 +57,6 @@ def import_faq(
         if on_progress is not None:
             on_progress(len(batch))
     return report
-
-
-def correct(cache: Cache, entry_id: str, *, right: bool, question: str | None = None) -> Entry | None:
-    """Take a person's word on an answer; None where the entry is unknown.
-
-    A wrong answer to its own question is deleted. To another question, that question becomes a
-    negative exemplar: the entry is not served for it, or near it, again.
-    """
-    entry = cache.store.get(entry_id)
-    if entry is None:
-        return None
-    label = Label.POSITIVE if right else Label.NEGATIVE
-    if question is not None and question.strip() != entry.question.strip():
-        embedding = cache.embedder.embed(question)
-        now = cache.now()
-        exemplar = Exemplar(entry_id, question, embedding, label, Origin.FEEDBACK, created_at=now)
-        cache.store.add_exemplar(exemplar)
-    elif not right:
-        cache.store.delete(Selection(entry_ids=(entry_id,)))
-    return entry
 
 
 def purge(

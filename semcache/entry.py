@@ -147,8 +147,8 @@ class Hit:
     similarity: float
     confidence: float
     considered: tuple[Considered, ...] = ()  # the likeliest first
-    question: str | None = None  # as it was looked up; None for exact repeats, which compare no texts
-    embedding: Embedding | None = field(default=None, repr=False)
+    question: str | None = None  # as it was looked up
+    embedding: Embedding | None = field(default=None, repr=False)  # None for exact repeats, which compare no texts
     key: str = ""
 
 

@@ -33,6 +33,12 @@ class Ledger:
         self._rows: list[LedgerRow] = []
         self._written_at = clock()
         self._lock = threading.Lock()
+        self._overhead: tuple[Decimal, int] = (Decimal(0), 0)
+
+    @property
+    def overhead(self) -> tuple[Decimal, int]:
+        """What calls for ourselves have cost since the start, and how many of them have no known price."""
+        return self._overhead
 
     def step(self, request: Request, forward: Forward) -> Exchange:
         """The outermost layer. A request that fails upstream costs nothing and is not booked."""
@@ -52,6 +58,7 @@ class Ledger:
     def book_overhead(self, outcome: str, namespace: str, model: str, message: Message) -> None:
         """Book a call that we made for ourselves: an audit or a judgement. It saves nothing and is paid for."""
         usage = message.usage
+        cost = self._price(message.model or model, usage)
         row = LedgerRow(
             at=self._clock(),
             namespace=namespace,
@@ -61,11 +68,14 @@ class Ledger:
             requested_model=model,
             served_model=message.model,
             baseline_usd=Decimal(0),
-            cost_usd=self._price(message.model or model, usage) or Decimal(0),
+            cost_usd=cost or Decimal(0),
             input_tokens=usage.prompt_tokens,
             output_tokens=usage.output_tokens,
             latency_ms=0.0,
         )
+        with self._lock:
+            spent, unpriced = self._overhead
+            self._overhead = spent + row.cost_usd, unpriced + (cost is None)
         self._append(row)
 
     def flush(self) -> None:

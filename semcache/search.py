@@ -79,6 +79,8 @@ class Search:
         place = home_of(request, identity, permission)
         faq = self._faq_scopes(request) if permission.faq and place.text is not None else []
         exact = self._exact_faq(request, place.text or "", faq) or self.exact(request, place.miss("").places)
+        if exact is not None:
+            exact = replace(exact, question=place.text)
         if exact is not None and not self._may_be_superseded(exact, faq):
             return exact
         trail = _Trail(place.text or "", self._objection(request, place))
@@ -102,6 +104,11 @@ class Search:
             if entry is not None and fits(entry, request, now=self._clock()) is None:
                 return Hit(HitKind.EXACT, entry, similarity=1.0, confidence=1.0)
         return None
+
+    def weigh(self, scope: Scope, question: str, embedding: Embedding) -> tuple[Considered, ...]:
+        """What speaks for and against the answers near a question, wherever it was asked."""
+        near = self._store.nearest(scope, embedding, k=NEAREST)
+        return self._decider.decide(question, embedding, near).considered
 
     def embed(self, text: str) -> Embedding | None:
         """The text's embedding; None, and a warning, where the model fails: exact answers still work."""

@@ -21,6 +21,7 @@ from semcache.errors import (
 )
 from semcache.events import replay
 from semcache.exchange import Answer, Call
+from semcache.message import Message
 from semcache.request import Directives, Headers, Json, Mode, Request, encode_json
 from semcache.tenants import Tenants
 
@@ -141,7 +142,7 @@ class RequestTooLarge(InvalidRequest):
 def answer_headers(request: Request, answer: Answer, *, upstream: str, now: float) -> Headers:
     """Headers of a whole answer: Claude's own where it came from Claude, and ours."""
     lookup, message = answer.lookup, answer.message
-    kept = message.headers if answer.call is not None else (("request-id", new_request_id()),)
+    kept = message.headers if answer.call is not None else (("request-id", request_id_of(message)),)
     money = _money(answer)
     stored = (("x-semcache-entry", answer.stored.id),) if answer.stored is not None else ()
     age = (("age", str(max(0, int(now - lookup.entry.created_at)))),) if isinstance(lookup, Hit) else ()
@@ -271,6 +272,11 @@ def _status_of(error: SemcacheError) -> tuple[int, str]:  # noqa: C901, PLR0911 
             return 503, "api_error"
         case _:
             return 500, "api_error"
+
+
+def request_id_of(message: Message) -> str:
+    """The request id of an answer from memory: like its message id, so that feedback may name either."""
+    return f"req_{message.body['id'].removeprefix('msg_')}"
 
 
 def new_request_id() -> str:

@@ -13,7 +13,7 @@ import pytest
 from fakes import Clock, message, request, trusting_scorer
 
 from semcache.cache import Cache
-from semcache.curation import Narrowing, correct, import_faq, purge, reembed
+from semcache.curation import Narrowing, import_faq, purge, reembed
 from semcache.decision.audit_schedule import NO_AUDITS
 from semcache.decision.deciding import LearnedDecision
 from semcache.decision.evidence import Witness
@@ -24,6 +24,7 @@ from semcache.entry import Bypass, Hit, HitKind, Label, Miss, Origin
 from semcache.errors import EmbedderError, NotCached, StoreError, StoreUnavailable, UpstreamError, UpstreamTimeout
 from semcache.exchange import Answer, Call, Exchange, stack
 from semcache.faq import FaqError, FaqRow
+from semcache.feedback import Correction, Effect, correct, find_judged
 from semcache.learning.comparing import Comparing
 from semcache.learning.keeping import BeliefBook
 from semcache.learning.learning import Learning
@@ -381,27 +382,72 @@ def test_a_structured_output_request_is_not_answered_by_prose(cache: Cache, clau
 # corrections
 
 
+def judge(cache: Cache, reference: str, *, right: bool, question: str | None = None) -> Correction:
+    judged = find_judged(cache, reference, question=question)
+    assert judged is not None
+    return correct(cache, judged, right=right)
+
+
 def test_a_wrong_answer_to_its_own_question_is_gone(cache: Cache, claude: Claude) -> None:
     stored = ask(cache, claude, request()).stored
     assert stored is not None
-    correct(cache, stored.id, right=False)
+    assert judge(cache, stored.id, right=False).effect is Effect.REMOVED
     assert isinstance(ask(cache, claude, request()).lookup, Miss)
 
 
-def test_a_wrong_answer_reported_once_is_not_served_for_that_question_again(cache: Cache, claude: Claude) -> None:
+@pytest.mark.parametrize("named_by", ["entry", "message", "request"])
+def test_a_wrong_answer_reported_once_is_not_served_for_that_question_or_near_it_again(
+    cache: Cache, claude: Claude, named_by: str
+) -> None:
     stored = ask(cache, claude, request("How do I reset my password?")).stored
     assert stored is not None
     other = request("How do I reset my password please?")
-    assert isinstance(ask(cache, claude, other).lookup, Hit)
-    correct(cache, stored.id, right=False, question="How do I reset my password please?")
-    assert isinstance(cache.lookup(other), Miss)
+    served = ask(cache, claude, other)
+    assert isinstance(served.lookup, Hit)
+    message_id = str(served.message.body["id"])
+    names = {"entry": stored.id, "message": message_id, "request": message_id.replace("msg_", "req_")}
+    question = "How do I reset my password please?" if named_by == "entry" else None
+    said = judge(cache, names[named_by], right=False, question=question)
+    assert (said.effect, said.judged.question) == (Effect.LEARNED, "How do I reset my password please?")
+    assert said.other_wordings == ("How do I reset my password?",)
+    for near in (other, request("Please, how do I reset my password?")):
+        assert isinstance(cache.lookup(near), Miss)
     assert isinstance(ask(cache, claude, request("How do I reset my password?")).lookup, Hit)
     labels = {(each.label, each.origin) for each in cache.store.exemplars(stored.id)}
     assert (Label.NEGATIVE, Origin.FEEDBACK) in labels
 
 
+def test_a_question_that_was_an_alias_is_none_any_more(cache: Cache, claude: Claude) -> None:
+    first, second = request("Where is my parcel?"), request("How do I reset my password please?")
+    kept, merged = ask(cache, claude, first).stored, ask(cache, claude, second).stored
+    assert kept is not None
+    assert merged is not None
+    cache.store.merge(merged.id, kept.id)
+    assert isinstance(cache.lookup(second), Hit)
+    judge(cache, kept.id, right=False, question="How do I reset my password please?")
+    assert isinstance(cache.lookup(second), Miss)
+    assert isinstance(cache.lookup(first), Hit)
+
+
+def test_a_right_answer_takes_back_that_it_was_wrong(cache: Cache, claude: Claude) -> None:
+    stored = ask(cache, claude, request("How do I reset my password?")).stored
+    assert stored is not None
+    question = "How do I reset my password please?"
+    judge(cache, stored.id, right=False, question=question)
+    judge(cache, stored.id, right=True, question=question)
+    assert isinstance(cache.lookup(request(question)), Hit)
+
+
+def test_others_who_were_served_the_answer_are_named(cache: Cache, claude: Claude) -> None:
+    stored = ask(cache, claude, request("How do I reset my password?")).stored
+    assert stored is not None
+    others = [ask(cache, claude, request("How do I reset my password please?")) for _ in range(2)]
+    said = judge(cache, stored.id, right=False)
+    assert {each.id for each in said.other_servings} == {each.message.body["id"] for each in others}
+
+
 def test_feedback_on_an_unknown_entry_says_so(cache: Cache) -> None:
-    assert correct(cache, "ent_unknown", right=False) is None
+    assert find_judged(cache, "ent_unknown") is None
 
 
 def test_purging_near_a_text_can_be_tried_first(cache: Cache, claude: Claude) -> None:

@@ -8,7 +8,16 @@ from pathlib import Path
 
 import click
 
-_SCRIPTS = {"hit-quality": "hit_quality.py", "latency": "latency.py", "calibrate": "calibrate_threshold.py"}
+_SCRIPTS = {
+    "hit-quality": "hit_quality.py",
+    "conversations": "conversations.py",
+    "certificate": "certificate.py",
+    "judge-quality": "judge_quality.py",
+    "poisoning": "poisoning.py",
+    "latency": "latency.py",
+    "decision-latency": "decision_latency.py",
+    "train-scorer": "train_scorer.py",
+}
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

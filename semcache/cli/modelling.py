@@ -67,12 +67,14 @@ def reembed(as_json: bool, **where: Any) -> None:
 @models.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """The models of embedders.toml, and whether they are built."""
+    """The models of embedders.toml, whether they are built, and whether the decision has a scorer for them."""
     from semcache.assembly import find_models_dir
+    from semcache.decision.scorer import find_scorers, load_scorer
     from semcache.embedders.manifest import find_manifest, read_manifest
     from semcache.settings import load_settings
 
     models_dir = find_models_dir(load_settings())
+    scorers = find_scorers(models_dir)
     rows = [
         {
             "name": spec.name,
@@ -80,7 +82,7 @@ def list_(as_json: bool) -> None:
             "window_tokens": spec.window_tokens,
             "licence": spec.licence,
             "built": (models_dir / spec.name / "built.json").is_file(),
-            "calibrated": spec.calibration is not None,
+            "scorer": load_scorer(scorers, spec.name) is not None,
         }
         for spec in read_manifest(find_manifest(models_dir)).values()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from threading import Lock
 from typing import Any
 
@@ -93,7 +93,7 @@ class Beliefs:
                 hits=self._hits,
                 audited=self._audited,
                 is_certified=self._is_certified,
-                is_alarmed=self._alarm.is_alarmed,
+                is_alarmed=self._alarm.is_alarmed or self._budget.is_strained,
             )
             is_risky = 1 - confidence > 0.5 * self._budget.cut
             plan = self._schedule.plan(rate, randomness, is_risky=is_risky)
@@ -130,10 +130,21 @@ class Beliefs:
             is_gray = confidence >= 0.5
             return self._alarm.observe_gray(confidence, same, at_seconds=at_seconds) if is_gray else None
 
-    def note_shadow(self, would_hit: bool, same: bool | None) -> None:
-        """Shadow mode: what going live would have done with one request."""
+    def book_shadow(self, confidence: float | None, *, is_exact: bool = False) -> None:
+        """Shadow mode: what going live would have done with one request, `confidence` of the similar hit it would be.
+
+        It is booked as if it had been done, so that the cut is where it would be.
+        """
         with self._lock:
-            self._shadow = self._shadow.counting(would_hit, same)
+            self._budget.spend(confidence)
+            self._shadow = self._shadow.counting(is_similar=confidence is not None, is_exact=is_exact)
+
+    def settle_shadow(self, confidence: float, wrong: bool, at_seconds: float) -> Change | None:
+        """A hit that shadow mode did not serve was judged; it steers like an audit, and certifies nothing."""
+        with self._lock:
+            self._budget.settle(confidence, wrong, rate=1.0)
+            self._shadow = self._shadow.judging(wrong)
+            return self._alarm.observe_audit(wrong, at_seconds=at_seconds)
 
     def learn(self, case: LabelledCase) -> bool:
         """Take in a labelled case; whether it is time to refit."""
@@ -207,21 +218,22 @@ class Beliefs:
 
 @dataclass(frozen=True)
 class ShadowCount:
-    """Requests seen in shadow mode, those that would have hit, and of these the judged and the wrong ones."""
+    """Requests seen in shadow mode, the hits they would have been, and of the similar ones the judged and the wrong."""
 
     requests: int = 0
-    would_hit: int = 0
+    exact: int = 0
+    similar: int = 0
     judged: int = 0
     wrong: int = 0
 
-    def counting(self, would_hit: bool, same: bool | None) -> ShadowCount:
-        judged = would_hit and same is not None
-        return ShadowCount(
-            self.requests + 1, self.would_hit + would_hit, self.judged + judged, self.wrong + (judged and not same)
-        )
+    def counting(self, *, is_similar: bool, is_exact: bool) -> ShadowCount:
+        return replace(self, requests=self.requests + 1, exact=self.exact + is_exact, similar=self.similar + is_similar)
+
+    def judging(self, wrong: bool) -> ShadowCount:
+        return replace(self, judged=self.judged + 1, wrong=self.wrong + wrong)
 
     def as_json(self) -> dict[str, int]:
-        return {"requests": self.requests, "would_hit": self.would_hit, "judged": self.judged, "wrong": self.wrong}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, int]) -> ShadowCount:

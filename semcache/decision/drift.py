@@ -11,7 +11,7 @@ from typing import Any
 _WORSE = 3.0  # the alarm is quickest for rates this many times the tolerated one
 _BETTER = 2.0  # relaxing needs evidence of a rate below this many times the tolerated one
 _RELAX_STAKE, _RELAX_AT = 0.7, 20.0
-_SHIFT_TOLERANCE, _SHIFT_AT = 0.1, 50.0  # in standard deviations of one label
+_SHIFT_TOLERANCE, _SHIFT_AT = 0.25, 50.0  # in standard deviations of one label
 _SHIFT_WARM_UP = 100
 _LEAST_VARIANCE = 0.01
 _AUDITS_BETWEEN_FALSE_ALARMS = 5_000.0

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from semcache.decision.lexicon import Lexicon
-from semcache.decision.words import Words
+from semcache.decision.words import Words, stem
 
 _QUESTION_WORDS = frozenset({"who", "whom", "whose", "when", "where", "why"})
 _AMOUNTS = frozenset({"much", "many", "often", "far", "old", "big", "tall", "fast"})
+_KINDS = frozenset({"kind", "kinds", "type", "types", "sort", "sorts"})
+_ASKING = frozenset({"know", "me", "wonder", "wondering", "ask", "asking"})  # before a question within a sentence
 _SPANS = frozenset({"longer", "time", "minutes", "hours", "days", "weeks", "months", "years"})
 _PAIR_REACH = 5  # words between "than" and what it compares
 _LANGUAGE_MARKERS = frozenset({"in", "into", "to", "using"})
 _BETWEEN = {"than": "than", "over": "over", "into": "to", "to": "to", "before": "before", "after": "after"}
+_DETERMINERS = frozenset(
+    ("the", "a", "an", "my", "our", "your", "his", "her", "their", "its", "this", "that", "these", "those", "another")
+)
+# fmt: off
+_NO_DIRECTION = frozenset((  # before "to"
+    "close", "closer", "closest", "near", "nearer", "nearest", "next", "similar", "related", "according",
+    "due", "equal", "compared", "used", "able", "want", "need", "have", "has", "had", "going", "relative",
+    "opposed", "thanks", "up", "respect", "addition", "prior", "subject", "allowed", "supposed", "like",
+    "how", "different",
+))
+# fmt: on
+_NEGATING = {prefix: prefix for prefix in ("un", "in", "im", "il", "ir", "de", "dis", "non", "mis")}
+_SHORTEST_DENIED = 4
 _CHOOSING = {"of": "instead", "than": "rather"}  # "instead of", "rather than"
 
 
@@ -26,8 +41,9 @@ class Grammar:
     sources: frozenset[str]  # stems after "from"
     targets: frozenset[str]  # stems after "to", "into" where a "from" or a pair makes it a direction
     pairs: frozenset[tuple[str, str, str]]  # (relation, left stem, right stem)
-    asks: str  # who, when, where, why, how-much; empty where unclear
+    asks: str  # who, when, where, why, how-much, how-long, kind; empty where unclear
     wanted_languages: frozenset[str]  # "in French", "to Rust"
+    negatives: tuple[tuple[str, str], ...]  # stems of words that deny by their form, and of what they deny
     written_in: str  # language or script; empty where unclear
     content: tuple[str, ...]  # stems of content words, in order
 
@@ -44,6 +60,7 @@ def grammar_of(words: Words, lexicon: Lexicon) -> Grammar:
         pairs=frozenset(_pairs(words, lexicon)),
         asks=_asks(words.folded),
         wanted_languages=_wanted_languages(words, lexicon),
+        negatives=tuple(_negatives(words, lexicon)),
         written_in=_written_in(words, lexicon.function_words),
         content=content,
     )
@@ -66,18 +83,20 @@ def _negations(words: Words, lexicon: Lexicon) -> tuple[frozenset[str], int]:
 
 
 def _after(words: Words, marker: str, lexicon: Lexicon) -> list[str]:
-    """The content word that follows each `marker`, past articles and pronouns."""
+    """The content word that follows each `marker` of a direction, past articles and possessives."""
     found = []
     for index, word in enumerate(words.folded):
-        if word == marker:
-            near = range(index + 1, min(index + 4, len(words.folded)))
-            found += [words.stems[each] for each in near if words.folded[each] not in lexicon.stop][:1]
+        if word == marker and not (index and words.folded[index - 1] in _NO_DIRECTION):
+            place = index + 1
+            while place < len(words.folded) and words.folded[place] in _DETERMINERS:
+                place += 1
+            if place < len(words.folded) and words.folded[place] not in lexicon.stop:
+                found.append(words.stems[place])
     return found
 
 
-def _pairs(words: Words, lexicon: Lexicon) -> list[tuple[str, str, str]]:
+def _pairs(words: Words, lexicon: Lexicon) -> Iterator[tuple[str, str, str]]:
     """Content words on both sides of a word that gives them an order."""
-    found = []
     for index, word in enumerate(words.folded):
         relation = _BETWEEN.get(word)
         if word in _CHOOSING and index and words.folded[index - 1] == _CHOOSING[word]:
@@ -86,11 +105,28 @@ def _pairs(words: Words, lexicon: Lexicon) -> list[tuple[str, str, str]]:
             continue
         before = range(index - 1, max(index - 1 - _PAIR_REACH, -1), -1)
         after = range(index + 1, min(index + 1 + _PAIR_REACH, len(words.folded)))
-        left = next((words.stems[i] for i in before if _carries(words, i, lexicon)), None)
-        right = next((words.stems[i] for i in after if _carries(words, i, lexicon)), None)
-        if left is not None and right is not None and left != right:
-            found.append((relation, left, right))
-    return found
+        for left in _phrase(words, before, lexicon):
+            yield from ((relation, left, right) for right in _phrase(words, after, lexicon) if left != right)
+
+
+def _phrase(words: Words, places: range, lexicon: Lexicon) -> list[str]:
+    """The first content word of these places, and the one right behind it."""
+    for place in places:
+        if _carries(words, place, lexicon):
+            beside = place + places.step
+            joined = beside in places and _carries(words, beside, lexicon)
+            return [words.stems[place], words.stems[beside]] if joined else [words.stems[place]]
+    return []
+
+
+def _negatives(words: Words, lexicon: Lexicon) -> Iterator[tuple[str, str]]:
+    """Read "unsubscribe" and "subscribe", "illegal" and "legal", "harmless" and "harmful"."""
+    for word, root in zip(words.folded, words.stems, strict=True):
+        prefix = _NEGATING.get(word[:2]) or _NEGATING.get(word[:3])
+        if prefix is not None and len(word) - len(prefix) >= _SHORTEST_DENIED and root not in lexicon.not_negative:
+            yield root, stem(word[len(prefix) :])
+        if word.endswith("less") and len(word) > len("less") + 2:
+            yield root, stem(f"{word[:-4]}ful")
 
 
 def _carries(words: Words, index: int, lexicon: Lexicon) -> bool:
@@ -99,19 +135,26 @@ def _carries(words: Words, index: int, lexicon: Lexicon) -> bool:
 
 
 def _asks(folded: tuple[str, ...]) -> str:
-    """What is asked for, where that is plain. "How long" and "how come" are left open: people swap them."""
-    for index, word in enumerate(folded[:3]):
+    """What is asked for, where that is plain. "How come" and "how many days" are left open: people swap them."""
+    for index, word in enumerate(folded):
+        if index >= 3 and folded[index - 1] not in _ASKING:
+            continue
         if word in _QUESTION_WORDS:
             return "who" if word in ("whom", "whose") else word
+        following, of_what = (*folded[index + 1 : index + 3], "", "")[:2]
         if word == "how":
-            amount, of_what = (*folded[index + 1 : index + 3], "", "")[:2]
-            return "how-much" if amount in _AMOUNTS and of_what not in _SPANS else ""
+            if following == "long":
+                return "how-long"
+            return "how-much" if following in _AMOUNTS and of_what not in _SPANS else ""
+        if word in ("what", "which") and following in _KINDS:
+            return "kind"
     return ""
 
 
 def _wanted_languages(words: Words, lexicon: Lexicon) -> frozenset[str]:
     pairs = zip(words.folded, words.folded[1:], strict=False)
-    return frozenset(name for marker, name in pairs if marker in _LANGUAGE_MARKERS and name in lexicon.languages)
+    named = (lexicon.languages.get(name) for marker, name in pairs if marker in _LANGUAGE_MARKERS)
+    return frozenset(filter(None, named))
 
 
 def _written_in(words: Words, function_words: Mapping[str, frozenset[str]]) -> str:

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from semcache.decision.lexicon_quantities import QuantityWords
 from semcache.decision.words import Words, normal, stem, words_of
 
 _PARTICLES = frozenset({"on", "off", "in", "out", "up"})
@@ -24,17 +25,12 @@ class Lexicon:
 
     phrases: Mapping[str, tuple[tuple[tuple[str, ...], Mark], ...]]
     stemmed: Mapping[str, tuple[tuple[tuple[str, ...], Mark], ...]]
-    number_values: Mapping[str, int]
-    number_scales: Mapping[str, int]
-    number_suffixes: Mapping[str, int]
-    ordinals: Mapping[str, str]
-    units: Mapping[str, str]  # every spelling
-    months: Mapping[str, int]
-    ambiguous_months: frozenset[str]
+    quantities: QuantityWords
     negations: frozenset[str]
     negation_passed: frozenset[str]
     negation_idioms: tuple[str, ...]
-    languages: frozenset[str]
+    not_negative: frozenset[str]  # stems that only look denied: "inform"
+    languages: Mapping[str, str]  # every spelling
     function_words: Mapping[str, frozenset[str]]
     stop: frozenset[str]
 
@@ -60,25 +56,24 @@ def _stands(phrase: tuple[str, ...], words: Words, index: int) -> bool:
 @cache
 def lexicon() -> Lexicon:
     """The lexicon that ships with the package."""
-    data = tomllib.loads(files("semcache.decision").joinpath("lexicon.toml").read_text("utf-8"))
-    numbers, dates, units = data["numbers"], data["dates"], data["units"]
+    data = _read("lexicon.toml")
+    quantities = QuantityWords.read(frozenset(data["words"]["stop"]))
     return Lexicon(
-        phrases=_indexed(_plain_marks(data), by_stem=False),
-        stemmed=_indexed(_opposite_marks(data), by_stem=True),
-        number_values=numbers["values"],
-        number_scales=numbers["scales"],
-        number_suffixes=numbers["suffixes"],
-        ordinals=numbers["ordinals"],
-        units={spelling: name for part in units.values() for name, all_ in part.items() for spelling in all_},
-        months=dates["months"],
-        ambiguous_months=frozenset(dates["ambiguous_months"]),
+        phrases=_indexed(_plain_marks(data, quantities), by_stem=False),
+        stemmed=_indexed(_opposite_marks(_read("opposites.toml")), by_stem=True),
+        quantities=quantities,
         negations=frozenset(data["negation"]["words"]),
         negation_passed=frozenset(data["negation"]["passed"]),
         negation_idioms=tuple(f" {idiom} " for idiom in data["negation"]["idioms"]),
-        languages=frozenset([*data["languages"]["names"], *data["languages"]["programming"]]),
+        not_negative=frozenset(stem(word) for word in data["negation"]["only_look_negative"]),
+        languages=_languages(data["languages"]),
         function_words={name: frozenset(listed) for name, listed in data["languages"]["function_words"].items()},
         stop=frozenset(data["words"]["stop"]),
     )
+
+
+def _read(name: str) -> dict[str, Any]:
+    return tomllib.loads(files("semcache.decision").joinpath(name).read_text("utf-8"))
 
 
 def plain_number(value: Decimal) -> str:
@@ -86,27 +81,42 @@ def plain_number(value: Decimal) -> str:
     return str(int(value)) if value == value.to_integral_value() else f"{value.normalize():f}"
 
 
-def _plain_marks(data: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
+def _plain_marks(data: Mapping[str, Any], quantities: QuantityWords) -> Iterator[tuple[str, Mark]]:
     for category, table in (
         ("quantifier", {name: listed for name, listed in data["quantifiers"].items() if name != "always"}),
         ("exception", data["quantifiers"]["always"]),
         ("format", {name: listed for name, listed in data["formats"].items() if name != "works"}),
         ("work", data["formats"]["works"]),
         ("date", data["dates"]["relative"]),
-        ("unit", data["units"]["standalone"]),
     ):
         for name, spellings in table.items():
             yield from ((spelling, (category, name)) for spelling in spellings)
     for weekday, name in data["dates"]["weekdays"].items():
         yield weekday, ("date", name)
-    for kind in ("names", "programming"):
-        yield from ((name, ("language", name)) for name in data["languages"][kind])
-    for group, members in data["siblings"].items():
-        yield from ((member, (f"sibling:{group}", member)) for member in members)
+    yield from ((spelling, ("language", name)) for spelling, name in _languages(data["languages"]).items())
+    yield from _unit_marks(quantities)
+    for group, members in _read("families.toml").items():
+        for member in members:
+            first, *also = member.split("|")
+            yield from ((spelling, (f"sibling:{group}", first)) for spelling in (first, *also))
+
+
+def _languages(table: Mapping[str, Any]) -> dict[str, str]:
+    named = {name: name for kind in ("names", "programming") for name in table[kind]}
+    return named | {spelling: name for name, spellings in table["also"].items() for spelling in spellings}
+
+
+def _unit_marks(quantities: QuantityWords) -> Iterator[tuple[str, Mark]]:
+    """Units named without a number: some anywhere, others only where a text asks for them."""
+    for spelling, unit in quantities.units.items():
+        if spelling in quantities.standalone and spelling[0].isalpha():
+            yield spelling, ("unit", unit)
+        elif len(spelling) > 2 and not quantities.is_span(unit):
+            yield from ((f"{asking} {spelling}", ("unit", unit)) for asking in ("in", "into", "to", "many", "us"))
 
 
 def _opposite_marks(data: Mapping[str, Any]) -> Iterator[tuple[str, Mark]]:
-    for number, sides in enumerate(data["opposites"]):
+    for number, sides in enumerate(data["pairs"]):
         for side, members in enumerate(sides):
             yield from ((member, (f"opposite:{number}", str(side))) for member in members)
 

@@ -39,14 +39,14 @@ class Profile:
 def _read(text: str) -> Profile:
     words_known = lexicon()
     plain = normal(text)
-    words = words_of(plain)
+    words = words_of(plain.replace("->", " to ").replace("\u2192", " to "))
     marks: dict[str, set[str]] = {}
     for category, what in words_known.marks(words):
         marks.setdefault(category, set()).add(what)
     return Profile(
         words=words,
         names=names_of(plain, words_known.stop),
-        slots=slots_of(plain, words, words_known),
+        slots=slots_of(plain, words_known),
         grammar=grammar_of(words, words_known),
         marks={category: frozenset(found) for category, found in marks.items()},
         folded=" ".join(plain.casefold().split()),

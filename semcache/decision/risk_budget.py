@@ -23,7 +23,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 _HORIZON = 8_000  # requests over which the plan balances
-_PLAN_START, _PLAN_GAIN = 0.02, 0.02  # the plan's cut with a balance of nothing, and per wrong answer saved
+_PLAN_START, _MOST_START = 8.0, 0.15  # times the budget: the plan's cut with a balance of nothing
+_PLAN_GAIN = 0.02  # of the cut, per wrong answer saved
 _MOST_SAVED = 50.0  # wrong answers; what quiet hours may lay by for busy ones
 _LONGEST_PAUSE = 2_000  # requests; debt beyond this is forgiven
 _PRIOR = 3.0  # expected wrong answers that the scorer's own word is worth
@@ -32,6 +33,7 @@ _MOST_TRUST = 0.6
 _FREE_WEIGHT, _FREE_KEPT = 0.3, 300  # free labels tell of the hits only by neighbourhood: a part, and the latest
 _NEAR_CUT, _FAR_RISK = 4.0, 0.35
 _AUDITS_KEPT = 1_000
+_STRAINED = 0.5  # of what the guard begins with
 _GUARD_ERRORS = 200.0  # κ₁/η = this · √δ: the noise of the audits grows with the root of what they count
 
 
@@ -75,6 +77,11 @@ class RiskBudget:
     def cut(self) -> float:
         """κ: the largest risk taken for a hit of value 1. At most 0: exact hits only."""
         return min(self._plan(), self._state.guard / self._first) if self.budget else 0.0
+
+    @property
+    def is_strained(self) -> bool:
+        """Whether audits have brought the guard near its end: more of them make each weigh less."""
+        return self._state.guard < _STRAINED * self._first
 
     @property
     def losses(self) -> float:
@@ -137,7 +144,7 @@ class RiskBudget:
         return restored
 
     def _plan(self) -> float:
-        return _PLAN_START + _PLAN_GAIN * self._balance()
+        return min(_MOST_START, _PLAN_START * self.budget) + _PLAN_GAIN * self._balance()
 
     def _balance(self) -> float:
         return self.aim * self.budget * self._state.accrued - self.trust * self._state.expected
@@ -154,4 +161,4 @@ class RiskBudget:
 
 def recommended_aim(budget: float) -> float:
     """The share of the budget to aim at, so that 8,000 requests stay within it: chance counts more in small budgets."""
-    return min(0.85, max(0.5, 1 - 2.25 / math.sqrt(_HORIZON * budget))) if budget else 0.5
+    return min(0.85, max(0.5, 1 - 1.5 / math.sqrt(_HORIZON * budget))) if budget else 0.5

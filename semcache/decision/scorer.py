@@ -1,7 +1,8 @@
 """The probability that a stored answer is right: a pooled logistic model with a shipped prior, refitted from labels.
 
 Maximum a posteriori with a normal prior around the shipped weights, by Newton's method with step halving (iteratively
-reweighted least squares; Bishop, Pattern Recognition and Machine Learning, 4.3.3) between bounds. Early labels move it slowly.
+reweighted least squares; Bishop, Pattern Recognition and Machine Learning, 4.3.3) between bounds. Early labels move it
+slowly.
 """
 
 from __future__ import annotations

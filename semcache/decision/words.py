@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W\d_]+)*")
+_VULGAR = frozenset("½⅓⅔¼¾⅕⅛")  # in one form with others, "2½" would be "21/2"
 _AUXILIARIES = "do does did is are was were have has had could would should must need ai"
 _BARE_NEGATIONS = {f"{name}nt": (name, "not") for name in _AUXILIARIES.split()} | {
     "cant": ("can", "not"),
@@ -30,7 +31,9 @@ class Words:
 
 def normal(text: str) -> str:
     """The text in one Unicode form, with straight apostrophes."""
-    return unicodedata.normalize("NFKC", text).replace("\u2019", "'")
+    if not _VULGAR.isdisjoint(text):
+        text = "".join(f" {character}" if character in _VULGAR else character for character in text)
+    return unicodedata.normalize("NFKC", text).replace("\u2019", "'").replace("\u2044", "/")
 
 
 def words_of(text: str) -> Words:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semcache.embedders.embedder import WordVectors
-from semcache.embedders.manifest import Calibration, Threshold
 from semcache.entry import Embedding
 
 if TYPE_CHECKING:
@@ -20,16 +18,6 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"\w+|[^\w\s]")
 _WORDS_A_WINDOW = 256
 _GROUP = 3  # letters
-
-# Nothing is measured: the words must be all but the same, so that tests of semantic hits can have them.
-CALIBRATION = Calibration(
-    thresholds=(Threshold(0.0, 0.95),),
-    logit_intercept=-57.0,
-    logit_slope=62.0,
-    data="none: for tests only",
-    command="none",
-    checked=date(2026, 11, 23),
-)
 
 
 class HashedEmbedder:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from enum import Enum
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +15,8 @@ from semcache.errors import ManifestError
 
 MANIFEST_NAME = "embedders.toml"
 SCHEMA_VERSION = 1
-NEVER = 2.0  # above every cosine
 T = TypeVar("T")
-_NAMES: dict[type, str] = {str: "a text", int: "a whole number", float: "a number", dict: "a table", date: "a date"}
+_NAMES: dict[type, str] = {str: "a text", int: "a whole number", dict: "a table"}
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -29,36 +25,6 @@ class Pooling(Enum):
 
     MEAN = "mean"
     CLS = "cls"
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """At or above `similarity`, at most `false_hit_rate` of the hits are wrong."""
-
-    false_hit_rate: float
-    similarity: float
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What a similarity of this model means. `thresholds` are in rising order of the rate."""
-
-    thresholds: tuple[Threshold, ...]
-    logit_intercept: float
-    logit_slope: float
-    data: str
-    command: str
-    checked: date
-
-    def threshold_for(self, error_budget: float) -> float:
-        """The similarity needed for at most this false-hit rate; `NEVER` below the smallest rate measured."""
-        affordable = [row.similarity for row in self.thresholds if row.false_hit_rate <= error_budget]
-        return affordable[-1] if affordable else NEVER
-
-    def confidence(self, similarity: float) -> float:
-        """Probability that the answer is right."""
-        logit = self.logit_intercept + self.logit_slope * similarity
-        return 1 / (1 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1 + math.exp(logit))
 
 
 @dataclass(frozen=True)
@@ -82,7 +48,6 @@ class EmbedderSpec:
     pooling: Pooling
     licence: str
     sha256: Mapping[str, str]
-    calibration: Calibration | None = None
 
 
 def find_manifest(models_dir: Path) -> Path:
@@ -136,7 +101,6 @@ def _spec(name: str, table: _Table) -> EmbedderSpec:
         pooling=_pooling(table),
         licence=table.take("licence", str),
         sha256=dict(hashes.left),
-        calibration=_calibration(table.table("calibration")) if "calibration" in table.left else None,
     )
     table.finish()
     return spec
@@ -156,38 +120,6 @@ def _pooling(table: _Table) -> Pooling:
         raise table.complaint("pooling", f"expected mean or cls, got {value!r}") from None
 
 
-def _calibration(table: _Table) -> Calibration:
-    rows = table.take("thresholds", list)
-    thresholds = tuple(_threshold(table, row, number) for number, row in enumerate(rows, 1))
-    for lower, higher in pairwise(thresholds):
-        if lower.false_hit_rate >= higher.false_hit_rate or lower.similarity < higher.similarity:
-            raise table.complaint("thresholds", "list rows by rising false_hit_rate; similarity must not rise with it")
-    slope = table.take("logit_slope", float)
-    if slope <= 0:
-        raise table.complaint("logit_slope", f"expected more than 0, got {slope}: confidence rises with similarity")
-    calibration = Calibration(
-        thresholds,
-        logit_intercept=table.take("logit_intercept", float),
-        logit_slope=slope,
-        data=table.take("data", str),
-        command=table.take("command", str),
-        checked=table.take("checked", date),
-    )
-    table.finish()
-    return calibration
-
-
-def _threshold(table: _Table, row: object, number: int) -> Threshold:
-    cells = _Table(row if isinstance(row, dict) else {}, f"{table.where}.thresholds row {number}")
-    threshold = Threshold(cells.take("false_hit_rate", float), cells.take("similarity", float))
-    cells.finish()
-    if not 0 <= threshold.false_hit_rate <= 1:
-        raise cells.complaint("false_hit_rate", f"expected 0 to 1, got {threshold.false_hit_rate}")
-    if not -1 <= threshold.similarity <= NEVER:
-        raise cells.complaint("similarity", f"expected a cosine, -1 to 1, got {threshold.similarity}")
-    return threshold
-
-
 class _Table:
     """A table that is emptied as it is read, so that what is left at the end is unknown."""
 
@@ -199,12 +131,10 @@ class _Table:
     def take(self, key: str, kind: type[T]) -> T:
         self._known.append(key)
         if key not in self.left:
-            raise self.complaint(key, f"missing; add {key} = {_NAMES.get(kind, 'a list')}")
+            raise self.complaint(key, f"missing; add {key} = {_NAMES[kind]}")
         value = self.left.pop(key)
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
-            raise self.complaint(key, f"expected {_NAMES.get(kind, 'a list')}, got {value!r}")
+        if type(value) is not kind:
+            raise self.complaint(key, f"expected {_NAMES[kind]}, got {value!r}")
         return value
 
     def positive(self, key: str) -> int:

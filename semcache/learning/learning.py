@@ -12,8 +12,9 @@ from typing import assert_never
 from semcache.decision.beliefs import Beliefs
 from semcache.entry import Hit, Miss
 from semcache.errors import SemcacheError
+from semcache.learning.audit_log import AuditLog
 from semcache.learning.keeping import BeliefBook
-from semcache.learning.lessons import Asked, Audit, Keep, Lesson, MissLesson, ShadowLesson
+from semcache.learning.lessons import Asked, Audit, Keep, Lesson, MissLesson, Report, ShadowLesson
 from semcache.learning.working import Send, Working
 from semcache.request import Request
 
@@ -50,6 +51,10 @@ class Learning:
         return self._book
 
     @property
+    def audits(self) -> AuditLog:
+        return self._working.audits
+
+    @property
     def waiting(self) -> int:
         """How many lessons have yet to be learned."""
         return len(self._waiting) + self._is_busy
@@ -66,8 +71,13 @@ class Learning:
         if lesson.miss.considered:
             self._add(lesson)
 
-    def note_shadow(self, lesson: ShadowLesson) -> None:
-        self._add(lesson)
+    def note_shadow(self, namespace: str, outcome: ShadowLesson | MissLesson | Hit | None) -> None:
+        """Shadow mode: an answer came from upstream, where going live would have had this outcome; None: none at all."""
+        beliefs = self._book.of(namespace)
+        confidence = outcome.would_be.confidence if isinstance(outcome, ShadowLesson) else None
+        beliefs.book_shadow(confidence, is_exact=isinstance(outcome, Hit))
+        if isinstance(outcome, ShadowLesson) or (isinstance(outcome, MissLesson) and outcome.miss.considered):
+            self._add(outcome)
 
     def note_hit(self, hit: Hit, asked: Asked, request: Request, keep: Keep) -> bool:
         """A similar answer was served; whether it will be audited."""
@@ -78,6 +88,10 @@ class Learning:
         else:
             beliefs.settle_unaudited(plan, self._clock())
         return plan.is_drawn
+
+    def note_report(self, report: Report) -> None:
+        """People choose what they report, so it teaches the weights, and says nothing about rates."""
+        self._add(report)
 
     # the background
 
@@ -141,6 +155,8 @@ class Learning:
                     self._working.learn_shadow(lesson, self._send)
                 case Audit():
                     self._working.audit(lesson, self._send)
+                case Report():
+                    self._working.learn_report(lesson)
                 case _:
                     assert_never(lesson)
         except SemcacheError as error:

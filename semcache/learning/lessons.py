@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from semcache.decision.audit_schedule import AuditPlan
-from semcache.entry import Embedding, Entry, Hit, Miss
+from semcache.entry import Considered, Embedding, Entry, Hit, Miss
 from semcache.message import Message
 from semcache.request import Request
 
@@ -34,11 +34,12 @@ class MissLesson:
 
 @dataclass(frozen=True)
 class ShadowLesson:
-    """A fresh answer came back, where a hit would have been served."""
+    """A fresh answer came back, where a hit would have been served; `keep` stores it, should it differ."""
 
     asked: Asked
     would_be: Hit
     fresh: Message = field(repr=False)
+    keep: Keep = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -52,4 +53,13 @@ class Audit:
     keep: Keep = field(repr=False)
 
 
-Lesson = MissLesson | ShadowLesson | Audit
+@dataclass(frozen=True)
+class Report:
+    """A person said whether an answer is right; `candidate` is the evidence there was for it."""
+
+    namespace: str
+    candidate: Considered
+    is_right: bool
+
+
+Lesson = MissLesson | ShadowLesson | Audit | Report

@@ -13,11 +13,13 @@ from semcache.decision.deciding import BELOW_THRESHOLD
 from semcache.entry import Considered, Entry, Exemplar, Kind, Label, Origin
 from semcache.learning.keeping import BeliefBook
 from semcache.learning.lessons import Asked
+from semcache.learning.reports import holds_reports, is_reported_near
 from semcache.stores.store import Store
 
 logger = logging.getLogger(__name__)
 
 MOST_WORDINGS = 64  # positive exemplars of one entry, and as many negative ones
+_BY_HAND = (Origin.IMPORT, Origin.FEEDBACK)  # what people said stays
 WRONGS_TO_EXACT_ONLY = 2  # audited wrong hits after which nothing similar finds an answer any more
 
 
@@ -59,12 +61,14 @@ class Teacher:
         if stored is None or self._store.merge(stored.id, kept.id) is None:
             self.confirm(asked, kept, Origin.MISS)
         for other in same[1:]:  # two answers that are the same as a third
-            if other.kind is kept.kind is Kind.LEARNED:
+            if other.kind is kept.kind is Kind.LEARNED and not holds_reports(self._store.exemplars(other.id)):
                 self._store.merge(other.id, kept.id)
         self._thin_out(kept.id)
 
     def confirm(self, asked: Asked, entry: Entry, origin: Origin) -> None:
-        """The question is known to have this answer."""
+        """The question is known to have this answer, unless people said that it has not."""
+        if is_reported_near(self._store.exemplars(entry.id), asked.embedding):
+            return
         self._store.add_exemplar(self._exemplar(asked, entry, Label.POSITIVE, origin))
 
     def refute(self, asked: Asked, entry: Entry, origin: Origin) -> None:
@@ -90,7 +94,7 @@ class Teacher:
         """Keep an answer's exemplars few: the one most like another of its label goes."""
         exemplars = self._store.exemplars(entry_id)
         for label in Label:
-            mine = [one for one in exemplars if one.label is label and one.origin is not Origin.IMPORT]
+            mine = [one for one in exemplars if one.label is label and one.origin not in _BY_HAND]
             if len(mine) > MOST_WORDINGS:
                 self._store.remove_exemplars([_most_redundant(mine).id])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from semcache.decision.deciding import BELOW_THRESHOLD
 from semcache.decision.drift import Change
@@ -12,18 +12,28 @@ from semcache.decision.sameness.outcomes import Pairing
 from semcache.entry import Considered, HitKind, Kind, Origin
 from semcache.errors import UpstreamError
 from semcache.exchange import Call
+from semcache.learning.audit_log import Audited, AuditLog, cost_of, verdict_of
 from semcache.learning.comparing import Comparing, Send
 from semcache.learning.keeping import BeliefBook
-from semcache.learning.lessons import Asked, Audit, MissLesson, ShadowLesson
+from semcache.learning.lessons import Asked, Audit, MissLesson, Report, ShadowLesson
+from semcache.learning.reports import is_reported_near
 from semcache.learning.teacher import Finding, Teacher
 from semcache.ledger import Ledger
 from semcache.message import Message
 from semcache.request import Request
-from semcache.stores.store import Store
+from semcache.stores.store import Selection, Store
 
 logger = logging.getLogger(__name__)
 
 __all__ = ["Send", "Working"]
+
+
+@dataclass
+class _Found:
+    """What an audit has found so far; None: nothing."""
+
+    same: bool | None = None
+    twin: bool | None = None
 
 
 class Working:
@@ -41,14 +51,24 @@ class Working:
         self._store = store
         self._book = book
         self._teacher = Teacher(store, book, clock=clock)
+        self._audits = AuditLog(store)
         self._comparing = comparing
         self._ledger = ledger
         self._clock = clock
+
+    @property
+    def audits(self) -> AuditLog:
+        return self._audits
 
     def learn_miss(self, lesson: MissLesson, send: Send | None) -> None:
         """Label every candidate of a miss for free: its answer is the one that came back, or it is not."""
         namespace = lesson.miss.scope.namespace
         findings = self._findings(lesson.asked, lesson.miss.considered, lesson.fresh, namespace, send)
+        reported = [finding for finding in findings if finding.same and self._is_reported(lesson.asked, finding)]
+        if reported:  # people's word on this answer stands above the upstream's, which has given it again
+            if lesson.entry is not None:
+                self._store.delete(Selection(entry_ids=(lesson.entry.id,)))
+            return
         for finding in findings:
             self._teacher.learn_case(namespace, finding.candidate, finding.same)
         self._learn_likeliest(namespace, findings)
@@ -56,26 +76,52 @@ class Working:
 
     def learn_shadow(self, lesson: ShadowLesson, send: Send | None) -> None:
         """What would have been served is judged like an audit, at no cost."""
-        namespace = lesson.would_be.entry.scope.namespace
-        findings = self._findings(lesson.asked, lesson.would_be.considered[:1], lesson.fresh, namespace, send)
-        beliefs = self._book.of(namespace)
-        beliefs.note_shadow(True, findings[0].same if findings else None)
-        for finding in findings:
+        hit, beliefs = lesson.would_be, self._book.of(lesson.would_be.entry.scope.namespace)
+        if hit.kind is HitKind.FAQ:
+            return  # as it is not audited either
+        namespace = hit.entry.scope.namespace
+        candidates = tuple(one for one in hit.considered if one.entry_id == hit.entry.id)
+        for finding in self._findings(lesson.asked, candidates, lesson.fresh, namespace, send):
+            change = beliefs.settle_shadow(hit.confidence, not finding.same, self._clock())
+            self._announce(namespace, change)
             self._teacher.learn_case(namespace, finding.candidate, finding.same)
             if finding.same:
-                self._teacher.confirm(lesson.asked, finding.entry, Origin.MISS)
-            else:
-                self._teacher.refute(lesson.asked, finding.entry, Origin.MISS)
-        self._learn_likeliest(namespace, findings)
+                self._teacher.confirm(lesson.asked, finding.entry, Origin.AUDIT)
+                continue
+            self._teacher.refute(lesson.asked, finding.entry, Origin.AUDIT)
+            self._teacher.quarantine(finding.entry)
+            lesson.keep(lesson.fresh)
+
+    def learn_report(self, report: Report) -> None:
+        self._teacher.learn_case(report.namespace, report.candidate, report.is_right)
 
     def audit(self, audit: Audit, send: Send | None) -> None:
         """Answer a served hit again, judge, and book. One that cannot be carried out leaves the evidence as it is."""
         if send is None or not self._is_auditable(audit):
             return
+        before = self._ledger.overhead
+        found = _Found()
+        try:
+            self._audit(audit, send, found)
+        finally:
+            self._audits.append(
+                Audited(
+                    at=self._clock(),
+                    namespace=audit.request.caller.namespace,
+                    entry_id=audit.hit.entry.id,
+                    confidence=audit.hit.confidence,
+                    verdict=verdict_of(found.same),
+                    placebo=verdict_of(found.twin) if audit.plan.is_placebo else None,
+                    is_uniform=audit.plan.is_uniform,
+                    cost_usd=cost_of(self._ledger.overhead, before),
+                )
+            )
+
+    def _audit(self, audit: Audit, send: Send, found: _Found) -> None:
         namespace, hit = audit.request.caller.namespace, audit.hit
         fresh = self._asked_again(audit.request, namespace, send)
         pairing = Pairing(audit.asked.text, fresh, hit.entry.question, hit.entry.message)
-        same = self._comparing.verdict(pairing, namespace=namespace, send=send)
+        same = found.same = self._comparing.verdict(pairing, namespace=namespace, send=send)
         if same is None:
             return
         beliefs, now = self._book.of(namespace), self._clock()
@@ -85,7 +131,7 @@ class Working:
             self._teacher.learn_case(namespace, hit.considered[0], same, count=count)
         if audit.plan.is_placebo:
             again = self._asked_again(audit.request, namespace, send)
-            twin = self._comparing.verdict(
+            twin = found.twin = self._comparing.verdict(
                 Pairing(audit.asked.text, again, audit.asked.text, fresh), namespace=namespace, send=send
             )
             if twin is not None:
@@ -112,6 +158,9 @@ class Working:
                 continue  # Claude does not know what a FAQ knows: another answer of his refutes nothing
             found.append(Finding(candidate, entry, same))
         return found
+
+    def _is_reported(self, asked: Asked, finding: Finding) -> bool:
+        return is_reported_near(self._store.exemplars(finding.entry.id), asked.embedding)
 
     def _learn_likeliest(self, namespace: str, findings: list[Finding]) -> None:
         if not findings or findings[0].candidate.objections not in ((), (BELOW_THRESHOLD,)):

@@ -65,9 +65,11 @@ class PurgeBody(Strict):
 
 
 class FeedbackBody(Strict):
-    """A person's word on an answer, for its own question or for another."""
+    """A person's word on an answer, named by its entry, its message or its request."""
 
-    entry: str
+    entry: str | None = None
+    message: str | None = None
+    request: str | None = None
     right: bool | None = None
     verdict: Literal["right", "wrong"] | None = None
     question: str | None = Field(default=None, min_length=1)
@@ -76,7 +78,13 @@ class FeedbackBody(Strict):
     def _says_one_thing(self) -> Self:
         if (self.right is None) == (self.verdict is None):
             raise ValueError("give right (true or false) or verdict (right or wrong), one of the two")
+        if sum(name is not None for name in (self.entry, self.message, self.request)) != 1:
+            raise ValueError("name the answer by one of entry, message and request: an id from a response")
         return self
+
+    @property
+    def reference(self) -> str:
+        return self.entry or self.message or self.request or ""
 
     @property
     def is_right(self) -> bool:

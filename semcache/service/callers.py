@@ -13,11 +13,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from semcache import curation
 from semcache.canonical import identify
 from semcache.client import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
-from semcache.entry import Bypass, Entry, Kind, Lookup
+from semcache.entry import Bypass, Kind, Lookup
 from semcache.errors import NotAllowed
+from semcache.feedback import Judged, correct, find_judged
 from semcache.request import Caller, Json
 from semcache.request import Request as MessagesRequest
 from semcache.search import UNAVAILABLE
@@ -25,7 +25,7 @@ from semcache.service.admin import NoSuchEntry
 from semcache.service.bodies import FeedbackBody
 from semcache.service.routes import CallerRoute, TheService
 from semcache.service.service import Service
-from semcache.service.views import lookup_view
+from semcache.service.views import correction_view, lookup_view
 from semcache.tenants import Tenants
 from semcache.wire import cache_status, lookup_headers, lower_headers, read_request
 
@@ -58,24 +58,29 @@ async def explain_lookup(request: Request, service: TheService, response: Respon
 
 @router.post("/feedback")
 def feedback(body: FeedbackBody, request: Request, service: TheService) -> Json:
-    """Say that an answer was right or wrong: for its own question, or for the one given."""
+    """Say that an answer was right or wrong, and learn what else that concerns.
+
+    The answer is named by its entry, its message or its request; the question is the one it was served for.
+    """
     cache = service.parts.cache_parts.cache
-    entry = cache.store.get(body.entry)
-    is_own_question = entry is not None and (body.question or entry.question).strip() == entry.question.strip()
-    if not service.gate.admits(request.scope):
+    judged = find_judged(cache, body.reference, question=body.question)
+    sees_all = service.gate.admits(request.scope)
+    if not sees_all:
         headers = lower_headers(request.scope["headers"])
         caller = service.parts.tenants.admit(headers, namespace=request.headers.get("x-semcache-namespace"))
-        _check_may_judge(service, caller, entry, only_tightens=not body.is_right and not is_own_question)
-    if entry is None or curation.correct(cache, entry.id, right=body.is_right, question=body.question) is None:
+        _check_may_judge(service, caller, judged, is_right=body.is_right)
+    if judged is None:
         raise NoSuchEntry
-    if not is_own_question:
-        return {"entry": entry.id, "effect": "learned"}
-    return {"entry": entry.id, "effect": "unchanged" if body.is_right else "removed"}
+    is_private = (
+        judged.entry.kind is not Kind.FAQ and not service.settings.namespace(judged.entry.scope.namespace).shared
+    )
+    return correction_view(correct(cache, judged, right=body.is_right), shows_questions=sees_all or is_private)
 
 
-def _check_may_judge(service: Service, caller: Caller, entry: Entry | None, *, only_tightens: bool) -> None:
-    if entry is None or entry.scope.namespace != caller.namespace:
+def _check_may_judge(service: Service, caller: Caller, judged: Judged | None, *, is_right: bool) -> None:
+    if judged is None or judged.entry.scope.namespace != caller.namespace:
         raise NoSuchEntry
+    entry, only_tightens = judged.entry, not is_right and not judged.is_own_question
     is_common = entry.kind is Kind.FAQ or service.settings.namespace(caller.namespace).shared
     if not is_common and entry.credential != caller.credential:
         raise NoSuchEntry

@@ -11,10 +11,9 @@ import numpy as np
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Label, Scope
 from semcache.errors import StoreError
-from semcache.request import encode_json
 from semcache.stores.limits import Limits
 from semcache.stores.memory_books import MemoryBooks
-from semcache.stores.memory_holding import Held, bytes_of
+from semcache.stores.memory_holding import Held, bytes_of, say_the_same
 from semcache.stores.paging import Position, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
 from semcache.stores.store import Page, Selection, Serving, StoreStats
@@ -133,6 +132,10 @@ class MemoryStore(MemoryBooks):
             entry = self.get(self._served.get(serving_id, ""))
             return None if entry is None else self._held[entry.id].servings[serving_id]
 
+    def servings_of(self, entry_id: str, *, limit: int) -> list[Serving]:
+        with self._lock:
+            return [] if self.get(entry_id) is None else self._held[entry_id].newest_servings(limit)
+
     def prune_servings(self, before: float) -> int:
         with self._lock:
             servings = [each for held in self._held.values() for each in held.servings.values()]
@@ -244,7 +247,7 @@ class MemoryStore(MemoryBooks):
         self._remove([old])
         kept = replace(entry, id=old.entry.id, hits=old.entry.hits, last_hit_at=old.entry.last_hit_at)
         heat = combined(old.heat, heat_of(1, at=entry.created_at))
-        servings = old.servings if _say_the_same(old.entry, entry) else {}
+        servings = old.servings if say_the_same(old.entry, entry) else {}
         return Held(old.number, kept, held_bytes, heat, servings=servings)
 
     def _numbered(self, exemplar: Exemplar, entry_id: str) -> Exemplar:
@@ -293,7 +296,3 @@ class MemoryStore(MemoryBooks):
             if held.is_meant_by(around):
                 for serving_id in held.forget(selection.text):
                     del self._served[serving_id]
-
-
-def _say_the_same(entry: Entry, other: Entry) -> bool:
-    return encode_json(entry.message.body) == encode_json(other.message.body)

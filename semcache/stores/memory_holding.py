@@ -47,12 +47,19 @@ class Held:
             del self.servings[serving_id]
         return gone
 
+    def newest_servings(self, limit: int) -> list[Serving]:
+        return sorted(self.servings.values(), key=lambda each: (-each.at, each.id))[: max(0, limit)]
+
     def _answered(self) -> list[str]:
         return [self.entry.question, *(each.text for each in self.exemplars if each.label is Label.POSITIVE)]
 
 
 def bytes_of(entry: Entry) -> int:
     return len(encode_json(entry.message.body)) + len(entry.question.encode("utf-8", "surrogatepass"))
+
+
+def say_the_same(entry: Entry, other: Entry) -> bool:
+    return encode_json(entry.message.body) == encode_json(other.message.body)
 
 
 def _mentions(text: str, part: str) -> bool:

@@ -161,6 +161,10 @@ class Store(Protocol):
         """What was served under this message id, as long as its entry lives. Sees what is buffered."""
         ...
 
+    def servings_of(self, entry_id: str, *, limit: int) -> list[Serving]:
+        """What was served from a live entry, newest first, ties by id. Sees what is buffered."""
+        ...
+
     def prune_servings(self, before: float) -> int:
         """Remove servings older than this; the number removed."""
         ...

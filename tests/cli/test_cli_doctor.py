@@ -48,7 +48,7 @@ def test_a_sound_state_is_found_sound(filled) -> None:
     found = findings(filled)
     assert not [each for rows in found.values() for each in rows if each["level"] == "fail"]
     assert {
-        "settings", "access", "threads", "models directory", "embedding model", "calibration", "disk", "store",
+        "settings", "access", "threads", "models directory", "embedding model", "scorer", "disk", "store",
         "index", "prices", "Claude models",
     } <= set(found)  # fmt: skip
     assert found["store"][0]["finding"].startswith("1 entries")

@@ -44,7 +44,8 @@ def original(folder: Path) -> Path:
 
 def test_the_list_says_what_is_built(cli, built: Path) -> None:
     rows = {row["name"]: row for row in cli.told("models", "list")}
-    assert list(rows[NAME]) == ["name", "dims", "window_tokens", "licence", "built", "calibrated"]
+    assert list(rows[NAME]) == ["name", "dims", "window_tokens", "licence", "built", "scorer"]
+    assert rows[NAME]["scorer"]
     assert rows[NAME]["built"]
     assert NAME in cli("models", "list").stdout
 

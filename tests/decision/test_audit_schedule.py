@@ -56,6 +56,6 @@ def test_audits_drawn_for_their_risk_stay_out_of_the_uniform_ones():
     schedule, randomness = AuditSchedule(), random.Random(5)
     plans = [schedule.plan(0.02, randomness, is_risky=True) for _ in range(20_000)]
     extra = [plan for plan in plans if plan.is_drawn and not plan.is_uniform]
-    assert len(extra) == pytest.approx(20_000 * 0.98 * 0.2, rel=0.1)
+    assert len(extra) == pytest.approx(20_000 * 0.98 * 0.1, rel=0.1)
     assert sum(plan.is_uniform for plan in plans) == pytest.approx(400, rel=0.25)
     assert not any(plan.is_placebo for plan in extra)

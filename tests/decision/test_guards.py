@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from collections.abc import Callable
+from importlib.resources import files
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semcache.decision.guards import conflicts
+from semcache.decision.guards import conflicts, vetoed_by
+from semcache.decision.profile import Profile
 
 CONFLICTING = [
     ("numbers", "How do I book 2 tickets?", "How do I book 3 tickets?"),
@@ -48,7 +54,21 @@ CONFLICTING = [
     ("opposites", "What is the maximum speed?", "What is the minimum speed?"),
     ("opposites", "Is it cheaper with a card?", "Is it cheaper without a card?"),
     ("opposites", "Can I switch to weekly delivery?", "Can I switch to monthly delivery?"),
+    ("opposites", "Is it legal to fish here?", "Is it illegal to fish here?"),
+    ("opposites", "How do I register a boat?", "How do I deregister a boat?"),
+    ("opposites", "Is the spray harmful to bees?", "Is the spray harmless to bees?"),
+    ("opposites", "Which lens is the widest?", "Which lens is the narrowest?"),
+    ("opposites", "Lift at most six of them", "Lift at least six of them"),
+    ("opposites", "Hikes for people older than my son", "Hikes for people younger than my son"),
+    ("opposites", "Can a parrot eat grapes?", "Can a parrot eat figs?"),
+    ("opposites", "What is the voltage used in Peru?", "what is the voltage used in chile?"),
+    ("negation", "Are these labels magnetic?", "Are these labels non-magnetic?"),
     ("direction", "How do I get from Rome to Pisa?", "How do I get from Pisa to Rome?"),
+    ("direction", "Convert a text file into a spreadsheet", "Convert a spreadsheet into a text file"),
+    ("direction", "Copy files server->laptop", "Copy files laptop->server"),
+    ("order", "May a guest invite a member?", "May a member invite a guest?"),
+    ("order", "Can the old oven heat my water tank?", "Can my water tank heat the old oven?"),
+    ("order", "Swap rice with beans in the stew", "Swap beans with rice in the stew"),
     ("direction", "How do I convert pounds to stones?", "How do I convert stones to pounds?"),
     ("direction", "Is tea better than coffee?", "Is coffee better than tea?"),
     ("direction", "Should I use butter instead of oil?", "Should I use oil instead of butter?"),
@@ -63,6 +83,9 @@ CONFLICTING = [
     ("format", "Explain tides briefly", "Explain tides in detail"),
     ("format", "Write a poem about rain", "Write an essay about rain"),
     ("quantifier", "Do all birds fly?", "Do only birds fly?"),
+    ("format", "Name the moons in one sentence", "Name the moons as bullet points"),
+    ("format", "Write the rules in braille", "Write the rules in large print"),
+    ("quantifier", "Wash all plates", "Wash some plates"),
     ("quantifier", "Which fruits float except apples?", "Which fruits float?"),
     ("names", "How far is the beach from Lisbon?", "How far is the beach from Porto?"),
     ("names", "Rosehill Guest House: is there parking?", "Oakfield Guest House: is there parking?"),
@@ -72,6 +95,20 @@ CONFLICTING = [
 
 AGREEING = [
     ("How do I reset my password?", "How can I reset the password?"),
+    ("Say good night in French", "What is the French for good night?"),
+    ("Sort a list in JavaScript", "js: sort a list"),
+    ("sort rows in postgres", "Sort rows in PostgreSQL"),
+    ("Translate 'good night' to French", "Translate good night to French"),
+    ("List the planets as JSON", "List the planets in JSON format"),
+    ("Name the moons as a bulleted list", "Name the moons in bullet points"),
+    ("Explain tides in plain English", "Explain tides in simple words"),
+    ("Name the moons in one sentence", "A single sentence that names the moons"),
+    ("What is the duty on tea, Kenya->Norway?", "What is the duty on tea from Kenya to Norway?"),
+    ("Are cups and bowls alike?", "Are bowls and cups alike?"),
+    ("In Ruby, how do I sort a list?", "How do I sort a list in Ruby?"),
+    ("How do I inform my bank?", "How do I form a note to inform my bank?"),
+    ("Wie backe ich Brot?", "Wie kann ich Brot backen?"),
+    ("パンの焼き方は?", "パンはどう焼きますか?"),
     ("Book 2 tickets", "Book two tickets"),
     ("Send 1,000 letters", "Send 1000 letters"),
     ("Can I borrow 5k?", "Can I borrow 5000?"),
@@ -125,10 +162,39 @@ def test_case_and_spacing_decide_nothing(text: str) -> None:
     assert conflicts(text, text.upper()) == ()
 
 
+@given(texts, st.sampled_from([str.upper, str.lower, str.title]), st.sampled_from(["", " ", "?", ".", "!", " ?", "…"]))
+def test_case_and_what_ends_a_sentence_decide_nothing_for_plain_words(
+    text: str, recase: Callable[[str], str], end: str
+) -> None:
+    plain = " ".join(re.findall(r"[a-z]+", text.lower()))
+    assert vetoed_by(Profile.of(plain), Profile.of(recase(plain) + end)) is None
+
+
+@pytest.mark.parametrize("text", [stored for _, _, stored in CONFLICTING], ids=lambda value: value[:40])
+@pytest.mark.parametrize("end", ["", "?", ".", "!", "  "])
+def test_what_ends_a_text_decides_nothing(text: str, end: str) -> None:
+    assert conflicts(text, text.rstrip("?.") + end) == ()
+
+
+def test_the_shipped_opposites_and_families_are_well_formed() -> None:
+    folder = files("semcache.decision")
+    pairs = tomllib.loads((folder / "opposites.toml").read_text("utf-8"))["pairs"]
+    families = tomllib.loads((folder / "families.toml").read_text("utf-8"))
+    assert sum(len(left) * len(right) for left, right in pairs) >= 400
+    assert all(set(left).isdisjoint(right) for left, right in pairs)
+    spellings = {name: "|".join(members).split("|") for name, members in families.items()}
+    assert {name: repeated for name, listed in spellings.items() if (repeated := _repeated(listed))} == {}
+    assert all(word == word.casefold() for listed in spellings.values() for word in listed)
+
+
+def _repeated(words: list[str]) -> set[str]:
+    return {word for word in words if words.count(word) > 1}
+
+
 def test_long_texts_must_have_the_same_content_words() -> None:
     body = " ".join(f"word{chr(97 + index % 26)}{chr(97 + index // 26)}" for index in range(200))
-    assert conflicts(f"{body} apples", f"{body}  Apples.") == ()
-    assert {conflict.guard for conflict in conflicts(f"{body} apples", f"{body} pears")} == {"length"}
+    assert conflicts(f"{body} kites", f"{body}  Kites.") == ()
+    assert {conflict.guard for conflict in conflicts(f"{body} kites", f"{body} lanterns")} == {"length"}
 
 
 def test_a_conflict_does_not_show_what_it_holds() -> None:

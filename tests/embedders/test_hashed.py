@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from semcache.embedders.hashed import CALIBRATION, HashedEmbedder
+from semcache.embedders.hashed import HashedEmbedder
 
 EMBEDDER = HashedEmbedder()
 
@@ -30,12 +30,6 @@ def test_overlap_counts_and_meaning_does_not() -> None:
     asked = "How do I reset my password?"
 
     assert similarity(asked, "How do I reset the password?") > similarity(asked, "I forgot my login secret")
-
-
-def test_other_words_stay_below_the_threshold() -> None:
-    bar = CALIBRATION.threshold_for(0.01)
-
-    assert similarity("How do I reset my password?", "How do I reset my username?") < bar
 
 
 @given(st.text())

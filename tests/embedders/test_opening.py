@@ -12,7 +12,7 @@ import pytest
 
 from semcache.embedders.hashed import HashedEmbedder
 from semcache.embedders.onnx import OnnxEmbedder
-from semcache.embedders.opening import calibration_of, open_embedder
+from semcache.embedders.opening import model_name, open_embedder
 from semcache.embedders.sentence_transformers import SentenceTransformersEmbedder
 from semcache.errors import ManifestError, MissingExtra, MissingModel
 
@@ -61,13 +61,17 @@ def test_a_name_never_leaves_the_models_folder(tmp_path: Path, name: str) -> Non
         open_embedder(name, models_dir=tmp_path)
 
 
-def test_a_calibration_belongs_to_the_model_quantised_or_not(repository_models: Path) -> None:
-    by_name = calibration_of("all-MiniLM-L6-v2", models_dir=repository_models)
-
-    assert by_name is not None
-    assert calibration_of("sentence-transformers:all-MiniLM-L6-v2", models_dir=repository_models) == by_name
-    assert calibration_of("hashed", models_dir=repository_models) is not None
-    assert calibration_of("mine", models_dir=repository_models) is None
+@pytest.mark.parametrize(
+    ("name", "known_as"),
+    [
+        ("all-MiniLM-L6-v2", "all-MiniLM-L6-v2"),
+        ("sentence-transformers:all-MiniLM-L6-v2", "all-MiniLM-L6-v2"),
+        ("sentence-transformers:sentence-transformers/all-MiniLM-L6-v2", "all-MiniLM-L6-v2"),
+        ("mine", "mine"),
+    ],
+)
+def test_a_scorer_belongs_to_the_model_quantised_or_not(repository_models: Path, name: str, known_as: str) -> None:
+    assert model_name(name, models_dir=repository_models) == known_as
 
 
 def test_without_pytorch_the_extra_is_named(repository_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

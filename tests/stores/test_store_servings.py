@@ -136,3 +136,18 @@ def test_a_serving_of_an_entry_that_is_stored_later_is_not_kept(store: Store) ->
     store.flush()
     store.put(entry(id="ent_later"))
     assert store.serving("m1") is None
+
+
+@pytest.mark.parametrize("is_flushed", [False, True], ids=["buffered", "written"])
+def test_what_an_answer_was_served_for_is_listed_newest_first(store: Store, clock: Clock, is_flushed: bool) -> None:
+    made, other = put(store, "k1", EAST), put(store, "k2", NORTH)
+    for number in range(4):
+        clock.advance(1)
+        store.record_hit(made.id, serving(f"m{number}", made.id, at=clock.now))
+    store.record_hit(other.id, serving("elsewhere", other.id, at=clock.now))
+    if is_flushed:
+        store.flush()
+    assert [each.id for each in store.servings_of(made.id, limit=3)] == ["m3", "m2", "m1"]
+    assert [store.servings_of(made.id, limit=0), store.servings_of("ent_unknown", limit=9)] == [[], []]
+    store.delete(Selection(entry_ids=(made.id,)))
+    assert store.servings_of(made.id, limit=9) == []

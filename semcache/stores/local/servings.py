@@ -28,5 +28,15 @@ def find_serving(connection: sqlite3.Connection, serving_id: str, *, now: float)
     return None if row is None else Serving(serving_id, row[0], decoded(row[1]), row[2], row[3])
 
 
+def servings_of(connection: sqlite3.Connection, entry_id: str, *, limit: int, now: float) -> list[Serving]:
+    """Those of a live entry, newest first."""
+    rows = connection.execute(
+        "SELECT s.id, s.question, s.at, s.kind FROM servings s JOIN entries e ON e.seq = s.entry "
+        "WHERE e.id = ? AND e.expires_at > ? ORDER BY s.at DESC, s.id LIMIT ?",
+        (entry_id, now, limit),
+    ).fetchall()
+    return [Serving(decoded(row[0]), entry_id, decoded(row[1]), row[2], row[3]) for row in rows]
+
+
 def prune(connection: sqlite3.Connection, *, before: float) -> int:
     return connection.execute("DELETE FROM servings WHERE at < ?", (before,)).rowcount

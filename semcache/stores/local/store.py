@@ -153,6 +153,11 @@ class LocalStore(LocalBooks):
                 return buffered
             return servings.find_serving(connection, serving_id, now=self._clock())
 
+    def servings_of(self, entry_id: str, *, limit: int) -> list[Serving]:
+        self.flush()
+        with self._database.reading() as connection:
+            return servings.servings_of(connection, entry_id, limit=limit, now=self._clock())
+
     def prune_servings(self, before: float) -> int:
         with self._writing_all() as connection:
             return servings.prune(connection, before=before)
