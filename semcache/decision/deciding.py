@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from semcache.decision.beliefs import Belief, Beliefs
 from semcache.decision.evidence import Evidence, Witness
 from semcache.decision.rivals import rivals_of
+from semcache.decision.scorer import HIGHEST
 from semcache.decision.verdict import Accepted, Objection, Rejected, Verdict
 from semcache.entry import Candidate, Considered, Embedding
 
@@ -45,7 +46,7 @@ class LearnedDecision:
 
 
 def _considered(evidence: Evidence, belief: Belief) -> Considered:
-    confidence = 0.0 if evidence.veto else belief.scorer.confidence(evidence.values)
+    confidence = 0.0 if evidence.veto else _confidence(evidence, belief)
     objections: tuple[str, ...] = ()
     if evidence.veto:
         objections = (evidence.veto,)
@@ -59,6 +60,10 @@ def _considered(evidence: Evidence, belief: Belief) -> Considered:
         values=tuple(evidence.values.tolist()),
         wording=evidence.representative.exemplar.text,
     )
+
+
+def _confidence(evidence: Evidence, belief: Belief) -> float:
+    return HIGHEST if evidence.is_same_wording else belief.scorer.confidence(evidence.values)
 
 
 def _reason(considered: list[Considered], chosen: Considered, belief: Belief) -> str:

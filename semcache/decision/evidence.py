@@ -43,6 +43,7 @@ class Evidence:
     representative: Candidate
     veto: str | None
     values: NDArray[np.float64]  # one for each of FEATURES; none where there is a veto
+    is_same_wording: bool = False  # but for courtesies, and for the way in which the question is put
 
 
 class Witness:
@@ -68,7 +69,8 @@ class Witness:
             row = next(rows, None) if veto is None else None
             if row is not None:
                 values = self._values(asked, rival.entry, representative, row)
-                found.append(Evidence(rival, representative, None, values))
+                is_same = asked.profile.plain == Profile.of(representative.exemplar.text).plain
+                found.append(Evidence(rival, representative, None, values, is_same))
             elif veto is not None:
                 found.append(Evidence(rival, representative, veto, _NOTHING))
         return found

@@ -8,6 +8,7 @@ from functools import lru_cache
 from semcache.decision.grammar import Grammar, grammar_of
 from semcache.decision.lexicon import lexicon
 from semcache.decision.names import Name, names_of
+from semcache.decision.plain import plain_wording
 from semcache.decision.slots import Slots, slots_of
 from semcache.decision.words import Words, normal, words_of
 
@@ -25,6 +26,7 @@ class Profile:
     grammar: Grammar
     marks: dict[str, frozenset[str]]  # by category: formats, languages, dates, units, quantifiers, opposites
     folded: str  # the whole text, folded, spaces collapsed
+    plain: str  # the same without courtesies, its question put in one of a few ways
 
     @classmethod
     def of(cls, text: str) -> Profile:
@@ -43,13 +45,15 @@ def _read(text: str) -> Profile:
     marks: dict[str, set[str]] = {}
     for category, what in words_known.marks(words):
         marks.setdefault(category, set()).add(what)
+    folded = " ".join(plain.casefold().split())
     return Profile(
         words=words,
         names=names_of(plain, words_known.stop),
         slots=slots_of(plain, words_known),
         grammar=grammar_of(words, words_known),
         marks={category: frozenset(found) for category, found in marks.items()},
-        folded=" ".join(plain.casefold().split()),
+        folded=folded,
+        plain=plain_wording(folded),
     )
 
 

@@ -161,4 +161,4 @@ class RiskBudget:
 
 def recommended_aim(budget: float) -> float:
     """The share of the budget to aim at, so that 8,000 requests stay within it: chance counts more in small budgets."""
-    return min(0.85, max(0.5, 1 - 1.5 / math.sqrt(_HORIZON * budget))) if budget else 0.5
+    return min(0.85, max(0.5, 1 - 2.25 / math.sqrt(_HORIZON * budget))) if budget else 0.5

@@ -28,7 +28,7 @@ _SMALL_STEP = 1e-3
 _HALVINGS = 6
 _SWEEPS = 100
 _SMALL_CHANGE = 1e-4
-_CEILING = 0.9999  # no evidence makes a similar answer certain
+HIGHEST = 0.9999  # no evidence makes a similar answer certain
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Scorer:
 
     def confidence(self, values: Floats) -> float:
         """The probability that the answer is right."""
-        return min(_CEILING, _logistic(self.intercept + float(self._standard(values) @ self.weights)))
+        return min(HIGHEST, _logistic(self.intercept + float(self._standard(values) @ self.weights)))
 
     def contributions(self, values: Floats) -> list[Contribution]:
         """What each feature adds, the weightiest first."""
