@@ -95,8 +95,9 @@ def _filled(folder: Path, entries: int, plan: Plan) -> list[Question]:
 
 
 def _opened(folder: Path) -> SemanticCache:
-    models_dir = find_models_dir(Settings())
-    return SemanticCache(Settings(data_dir=folder, models_dir=models_dir, upstream="simulator", mode=Settings().mode))
+    """Without audits: the simulator's answers are not those that were stored, and it would be found out."""
+    settings = Settings(data_dir=folder, models_dir=find_models_dir(Settings()), upstream="simulator", audits=False)
+    return SemanticCache(settings)
 
 
 # in process
@@ -181,6 +182,7 @@ def _running(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes], float
         "SEMCACHE_DATA_DIR": str(folder),
         "SEMCACHE_MODELS_DIR": str(find_models_dir(Settings()).resolve()),
         "SEMCACHE_UPSTREAM": "simulator",
+        "SEMCACHE_AUDITS": "false",
         "SEMCACHE_PORT": str(port),
         "SEMCACHE_LOG_LEVEL": "WARNING",
     }

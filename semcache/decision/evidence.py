@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ SPEAKS_AGAINST = frozenset(("refutation", "asked_leftover", "stored_leftover", "
 MOST_SCORED = 5  # rivals; further ones count as neighbours only
 _MOST_EXAMINED = 8  # rivals that are read for vetoes
 _NOTHING = np.empty(0)
+_READINGS, _LONGEST_REMEMBERED = 4_000, 500  # texts, characters: some 20 MB at most
 REFUTED = "negative-exemplar"
 _WEIGHTY = (Origin.FEEDBACK, Origin.AUDIT)  # what misses teach is weighed; what these say is final
 _REFUTED_MARGIN = 0.02
@@ -50,13 +52,14 @@ class Witness:
     """Gathers evidence with one embedding model."""
 
     def __init__(self, words: Callable[[str], WordVectors]) -> None:
-        self._words = words
+        self._remembered = lru_cache(maxsize=_READINGS)(partial(Reading.of, words=words))
+        self._read_anew = partial(Reading.of, words=words)
 
     def examine(
         self, question: str, embedding: Embedding, rivals: Sequence[Rival], *, objection: Objection | None = None
     ) -> list[Evidence]:
         """Evidence about the nearest rivals, nearest first. One that is vetoed competes with no other any more."""
-        asked = Reading.of(question, self._words)
+        asked = self._read(question)
         examined = [
             (rival, *_examined(asked.profile, embedding, rival, objection)) for rival in rivals[:_MOST_EXAMINED]
         ]
@@ -75,10 +78,14 @@ class Witness:
                 found.append(Evidence(rival, representative, veto, _NOTHING))
         return found
 
+    def _read(self, text: str) -> Reading:
+        """Popular wordings are compared over and over."""
+        return self._remembered(text) if len(text) <= _LONGEST_REMEMBERED else self._read_anew(text)
+
     def _values(
         self, asked: Reading, entry: Entry, representative: Candidate, row: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        stored = Reading.of(representative.exemplar.text, self._words)
+        stored = self._read(representative.exemplar.text)
         answer = Profile.of(entry.message.text[:_ANSWER_CHARACTERS]).words.stems
         return np.array([*row, *wordwise(asked, stored, answer), float(entry.kind is Kind.FAQ)])
 
