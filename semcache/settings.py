@@ -85,7 +85,7 @@ ABOUT = {
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
     "error_budget": "tolerated share of requests that are answered wrongly from memory",
     "audits": "answer a share of similar hits again upstream, afterwards, and compare: it proves and it teaches",
-    "audit_floor": "share of similar hits that goes on being audited once 1,000 have been; more are at first",
+    "audit_floor": "share of similar hits that goes on being audited once 600 have been; more are at first",
     "judge_model": "Claude model that judges answers where the local judge is uncertain; none: they stay unjudged",
     "mode": "how far the cache may go: off, shadow, exact or semantic; callers can only tighten",
     "api_keys": "service keys callers must show, `label:key` comma-separated; empty: none required",

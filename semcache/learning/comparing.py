@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Generator
 
 from semcache.decision.sameness.judge import Judge, judged
-from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness
+from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness, Uncertain
+from semcache.errors import UpstreamError
 from semcache.exchange import Call
 from semcache.ledger import Ledger
 from semcache.message import Message
+
+logger = logging.getLogger(__name__)
 
 Send = Callable[[Call], Message]
 
 
 class Comparing:
-    """Blocking; for the background only. Raises `UpstreamError` where Claude is asked and fails."""
+    """Blocking; for the background only. Where Claude is to be asked and cannot be, what was uncertain stays so."""
 
     def __init__(self, judge: Judge, ledger: Ledger, *, claude_model: str | None) -> None:
         self._judge = judge
@@ -48,5 +52,8 @@ class Comparing:
         except StopIteration as stop:
             outcome: Sameness = stop.value
             return outcome
+        except UpstreamError as error:
+            logger.warning("the judge %s could not be asked: %s", self._claude_model, type(error).__name__)
+            return Uncertain("claude-unreachable", 0.5)
         finally:
             judging.close()

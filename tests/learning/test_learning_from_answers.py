@@ -34,14 +34,14 @@ class Claude:
             RESET: OPEN_SETTINGS, POLITE: OPEN_SETTINGS, FORGOT: OPEN_SETTINGS, ADDRESS: IN_TIME, **(answers or {})
         }  # fmt: skip
         self.judgement: dict[str, bool] = {}
-        self.is_down = False
+        self.is_down = self.judge_is_down = False
         self.asked: list[str] = []
         self.upstream = FakeUpstream(self._reply)
 
     def _reply(self, body: dict[str, Any]) -> Reply:
         question = body["messages"][-1]["content"]
         self.asked.append(question)
-        if self.is_down:
+        if self.is_down or (self.judge_is_down and "output_config" in body):
             return Reply(status=529, body=b'{"type":"error","error":{"type":"overloaded_error","message":"busy"}}')
         if "output_config" in body:
             return Reply.saying(json.dumps(self.judgement))
@@ -190,10 +190,6 @@ def test_a_judge_that_fails_ends_neither_the_answer_nor_learning(claude: Claude)
 
 @pytest.mark.parametrize("is_same", [True, False])
 def test_claude_is_asked_only_what_the_local_judge_cannot_tell(is_same: bool) -> None:
-    class Unsure(LocalJudge):
-        def compare(self, pairing: Pairing) -> Sameness:
-            return Uncertain("alike-to-a-degree", 0.5)
-
     claude = Claude()
     criteria = ("same_task", "same_constraints", "as_complete", "right_context", "still_fresh")
     claude.judgement = dict.fromkeys(criteria, is_same)
@@ -205,6 +201,29 @@ def test_claude_is_asked_only_what_the_local_judge_cannot_tell(is_same: bool) ->
         assert all(RESET in question and FORGOT in question for question in judged)
         assert cache.stats().entries == (1 if is_same else 2)
         assert outcomes(cache)["judge"] == len(judged)
+
+
+class Unsure(LocalJudge):
+    """Cannot tell anything."""
+
+    def compare(self, pairing: Pairing) -> Sameness:
+        return Uncertain("alike-to-a-degree", 0.5)
+
+
+def test_without_a_judge_that_can_tell_nothing_is_learned(claude: Claude) -> None:
+    with opened(claude, judge=Unsure(HashedEmbedder().embed)) as cache:
+        ask(cache, RESET)
+        ask(cache, FORGOT)
+        assert (cache.quality().overall.labels, cache.stats().entries) == (0, 2)
+
+
+def test_a_judge_that_cannot_be_reached_leaves_the_case_open(claude: Claude) -> None:
+    claude.judge_is_down = True
+    with opened(claude, judge=Unsure(HashedEmbedder().embed), judge_model=MODEL) as cache:
+        ask(cache, RESET)
+        ask(cache, FORGOT)
+        assert (cache.quality().overall.labels, cache.stats().entries) == (0, 2)
+        assert isinstance(ask(cache, RESET), Hit)
 
 
 def test_learning_costs_an_upstream_that_is_down_nothing(cache: SemanticCache, claude: Claude) -> None:
