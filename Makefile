@@ -44,7 +44,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/pip
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) install --quiet --constraint constraints.txt --editable ".[build,test]"
+	$(PIP) install --quiet --constraint constraints.txt --editable ".[bench,build,test]"
 	@touch $@
 
 $(BIN)/pip:

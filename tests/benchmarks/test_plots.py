@@ -19,7 +19,6 @@ CEILINGS = {"oracle": Tally(requests=100, similar=90), "perfect cache": Tally(re
 
 
 def test_hit_rates_are_drawn_against_error_rates(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     drawn = plot_hits_against_errors("a set", SERIES, ceilings=CEILINGS, file=tmp_path / "results" / "one.svg")
     text = drawn.read_text("utf-8")
     assert "far out: 95 % at 20.0 % wrong" in text
@@ -27,14 +26,12 @@ def test_hit_rates_are_drawn_against_error_rates(tmp_path: Path) -> None:
 
 
 def test_the_same_figures_give_the_same_bytes(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     files = [tmp_path / folder / "plot.svg" for folder in ("one", "two")]
     drawn = [plot_hits_against_errors("a set", SERIES, ceilings=CEILINGS, file=file).read_bytes() for file in files]
     assert drawn[0] == drawn[1]
 
 
 def test_cold_starts_are_drawn(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     trace, row = Trace(), Row("a", "a")
     for _ in range(300):
         trace.count(is_repeat=True, asked=row, stored=row, judges=(same_class, same_class))
