@@ -12,25 +12,12 @@ from semcache.decision.context import refers_back
 from semcache.decision.eligibility import NO_CACHE, NoLookup, lookup_permission, storage_refusal
 from semcache.decision.verdict import Decider
 from semcache.embedders.embedder import Embedder
-from semcache.entry import (
-    Bypass,
-    Considered,
-    Embedding,
-    Entry,
-    Exemplar,
-    Hit,
-    HitKind,
-    Kind,
-    Lookup,
-    Miss,
-    Scope,
-    new_entry_id,
-)
+from semcache.entry import Bypass, Embedding, Entry, Exemplar, Hit, HitKind, Kind, Lookup, Miss, new_entry_id
 from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, relabelled
 from semcache.learning.learning import Learning
-from semcache.learning.lessons import Asked, MissLesson, ShadowLesson
-from semcache.learning.reports import is_reported, says_same, withdrawn_key
+from semcache.learning.lessons import Asked, MissLesson, shadowed
+from semcache.learning.reports import REPORTED, is_withdrawn
 from semcache.message import Message, Usage, new_message_id
 from semcache.policy import Policy
 from semcache.pricing import estimate_tokens
@@ -65,6 +52,7 @@ class Cache:
         self._clock = clock
         self._learning = learning
         self._search = Search(store, embedder, decider, clock=clock)
+        self.weigh = self._search.weigh
 
     def step(self, request: Request, forward: Forward) -> Exchange:
         """One layer of the stack: see `semcache.exchange`."""
@@ -116,17 +104,21 @@ class Cache:
             return None
         return None if hit is None else self._replayed(call.request, hit)
 
-    def remember(self, request: Request, message: Message) -> Entry | None:
-        """Store a message as the answer to a request; None where the decision forbids it."""
+    def remember(self, request: Request, message: Message, *, is_by_hand: bool = True) -> Entry | None:
+        """Store a message as the answer to a request; None where the decision forbids it.
+
+        Only by hand may an answer be stored that people reported as wrong.
+        """
         request = self._tightened(request)
         identity = identify(request)
         if storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes) is not None:
             return None
-        return self._stored(request, message, self._home_miss(request, identity, "put"))
-
-    def weigh(self, scope: Scope, question: str, embedding: Embedding) -> tuple[Considered, ...]:
-        """The evidence about the answers near a question; nothing is counted."""
-        return self._search.weigh(scope, question, embedding)
+        miss = self._home_miss(request, identity, "put")
+        if not is_by_hand and miss.question is not None and not miss.is_exact_only:
+            miss = replace(miss, embedding=self._search.embed(miss.question))
+        if not is_by_hand and is_withdrawn(self.store, miss, message, k=NEAREST):
+            return None
+        return self._stored(request, message, miss)
 
     @property
     def learning(self) -> Learning:
@@ -176,7 +168,7 @@ class Cache:
             self._learning.note_repeat(request.caller.namespace)
             return
         asked = Asked(hit.question, hit.embedding, hit.key)
-        self._learning.note_hit(hit, asked, request, lambda fresh: self.remember(request, fresh))
+        self._learning.note_hit(hit, asked, request, lambda fresh: self.remember(request, fresh, is_by_hand=False))
 
     def _note_answer(self, request: Request, answer: Answer) -> None:
         match answer.lookup:
@@ -189,23 +181,8 @@ class Cache:
             case Miss():
                 self._learning.note_repeat(request.caller.namespace)
             case Bypass(reason=reason, would_be=would_be) if reason == SHADOW:
-                self._learning.note_shadow(request.caller.namespace, self._in_shadow(request, answer, would_be))
-
-    def _in_shadow(
-        self, request: Request, answer: Answer, would_be: Hit | Miss | None
-    ) -> ShadowLesson | MissLesson | Hit | None:
-        """What there is to learn where the request was decided about, but answered upstream."""
-        fresh = answer.message
-        match would_be:
-            case Hit(embedding=Embedding() as embedding) as hit:
-                asked = Asked(hit.question or "", embedding, hit.key)
-                return ShadowLesson(asked, hit, fresh, lambda fresh: self.remember(request, fresh))
-            case Hit() as hit:
-                return hit
-            case Miss(question=str() as question, embedding=Embedding() as embedding) as miss:
-                if not fresh.coalesced:
-                    return MissLesson(Asked(question, embedding, miss.key), miss, fresh, answer.stored)
-        return None
+                outcome = shadowed(would_be, answer, lambda fresh: self.remember(request, fresh, is_by_hand=False))
+                self._learning.note_shadow(request.caller.namespace, outcome)
 
     def _noted(self, what: str, note: Callable[[], None]) -> None:
         """Whatever goes wrong with learning must not cost the caller his answer."""
@@ -239,16 +216,7 @@ class Cache:
         if self._exceeds_quota(request):
             return "write-quota"
         refusal = storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes)
-        return refusal or ("reported-wrong" if self._is_reported(message, miss) else None)
-
-    def _is_reported(self, message: Message, miss: Miss) -> bool:
-        """Whether people said that this very answer is wrong, to this request or to one like it."""
-        withdrawn = self.store.get_exact(miss.scope, withdrawn_key(miss.key))
-        if withdrawn is not None and says_same(withdrawn.message, message):
-            return True
-        if miss.embedding is None or not self.store.has_exemplars(miss.scope):
-            return False
-        return is_reported(self.store.nearest(miss.scope, miss.embedding, k=NEAREST), message)
+        return refusal or (REPORTED if is_withdrawn(self.store, miss, message, k=NEAREST) else None)
 
     def _exceeds_quota(self, request: Request) -> bool:
         """Whether this credential has filled its share of a namespace that others read too."""

@@ -51,6 +51,7 @@ class Parts:
         if isinstance(upstream, str):
             overrides["upstream"] = upstream
         self.settings = (settings or load_settings()).with_arguments(**overrides)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.assembly: Assembly = assemble(self.settings, clock=clock, brought=brought)
         self.upstream: Upstream = (
             open_upstream(self.settings, self.assembly.prices, clock=clock)
@@ -97,6 +98,12 @@ class Parts:
     def learn_with(self, send: Send) -> None:
         """Let learning begin in the background; `send` asks upstream, blocking."""
         self.assembly.learning.start(send)
+
+    def learn_in_this_loop(self, flights: Flights) -> None:
+        """The same, asking through the running event loop; from the first call on."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self.learn_with(blocking_send(flights, self._loop))
 
     def flights(self) -> Flights:
         """The calls in flight of one event loop."""
@@ -148,7 +155,8 @@ class _Curating:
     def feedback(self, reference: str, *, right: bool, question: str | None = None) -> Correction | None:
         """Say that an answer was right or wrong. None: there is no such entry, message or request.
 
-        `reference` is the id of an entry or of a message; `question` the one it answered, if another than is known.
+        `reference` is the id of an entry, or of a message or request that it was served or stored under; `question`
+        the one it answered, if another than is known. A wrong answer is not served for it, or near it, again.
         """
         cache = self.parts.assembly.cache
         judged = find_judged(cache, reference, question=question)
@@ -243,7 +251,6 @@ class AsyncSemanticCache(_Curating):
         self.parts = Parts(settings, **options)
         self.flights = self.parts.flights()
         self.advance = on_threads(self.parts.assembly.executor)
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def ask(self, question: str | Sequence[Json], **options: Any) -> Answer:
         """Answer from memory where that is known to be right, else from Claude. Raises `SemcacheError`."""
@@ -251,9 +258,7 @@ class AsyncSemanticCache(_Curating):
 
     async def answer(self, request: Request) -> Answer:
         """Answer a request that is already in Claude's form."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-            self.parts.learn_with(blocking_send(self.flights, self._loop))
+        self.parts.learn_in_this_loop(self.flights)
         return await arun(self.parts.assembly.forward(request), self.flights.carry, self.advance)
 
     async def aclose(self) -> None:

@@ -43,12 +43,18 @@ class Judged:
 
 @dataclass(frozen=True)
 class Correction:
-    """What was done, and what else it concerns: the entry's other wordings, and who else was served its answer."""
+    """What was done, and what else it concerns: the entry's other wordings, and where its answer was served of late."""
 
     judged: Judged
     effect: Effect
     other_wordings: tuple[str, ...]
-    other_servings: tuple[Serving, ...]
+    servings: tuple[Serving, ...]
+
+    @property
+    def other_servings(self) -> tuple[Serving, ...]:
+        """Those for other questions than the one judged."""
+        asked = self.judged.question.strip()
+        return tuple(one for one in self.servings if one.question.strip() != asked)
 
 
 def find_judged(cache: Cache, reference: str, *, question: str | None = None) -> Judged | None:
@@ -82,8 +88,7 @@ def correct(cache: Cache, judged: Judged, *, right: bool) -> Correction:
     elif not right:
         _withdraw(cache, entry, exemplars)
     wordings = {one.text for one in exemplars if one.label is Label.POSITIVE} - {judged.question}
-    others = (one for one in servings if one.question.strip() != judged.question.strip())
-    return Correction(judged, effect, tuple(sorted(wordings)), tuple(others))
+    return Correction(judged, effect, tuple(sorted(wordings)), tuple(servings))
 
 
 def _learn(cache: Cache, judged: Judged, exemplars: list[Exemplar], *, right: bool) -> None:
@@ -129,6 +134,7 @@ def _twins(cache: Cache, entry: Entry, embedding: Embedding) -> list[Entry]:
 def _withdraw(cache: Cache, entry: Entry, exemplars: list[Exemplar]) -> None:
     """Remove an answer; of a learned one keep what is needed to know it when the upstream gives it again."""
     if entry.kind is Kind.LEARNED:
+        known = [one for one in exemplars if one.label is Label.POSITIVE or one.origin is Origin.FEEDBACK]
         now, age_seconds = cache.now(), (entry.expires_at or entry.created_at) - entry.created_at
         kept = replace(
             entry,
@@ -140,7 +146,7 @@ def _withdraw(cache: Cache, entry: Entry, exemplars: list[Exemplar]) -> None:
             hits=0,
             last_hit_at=None,
         )
-        cache.store.put(kept, [_refuted(one, kept, now) for one in exemplars[:MOST_WITHDRAWN]])
+        cache.store.put(kept, [_refuted(one, kept, now) for one in known[:MOST_WITHDRAWN]])
     cache.store.delete(Selection(entry_ids=(entry.id,)))
 
 

@@ -101,6 +101,7 @@ class AsyncCacheTransport(httpx2.AsyncBaseTransport):
 
     async def _answered(self, request: Request) -> httpx2.Response:
         cache, exchange = self._cache, self._cache.parts.assembly.forward(request)
+        cache.parts.learn_in_this_loop(cache.flights)
         if not request.stream:
             return self._converter.whole(request, await arun(exchange, cache.flights.carry, cache.advance))
         live = await astream(exchange, cache.flights, cache.advance)

@@ -16,7 +16,7 @@ from fakes import FakeUpstream, Reply
 from semcache import Anthropic, AsyncAnthropic, AsyncSemanticCache, Bypass, Hit, Miss, SemanticCache, Settings
 from semcache.errors import InvalidRequest, NotCached, UpstreamStatus, UpstreamTorn
 
-QUESTION = "How do I reset my password?"
+QUESTION, REWORDED = "How do I reset my password?", "How do I reset my password, please?"
 
 
 @pytest.fixture
@@ -75,6 +75,55 @@ def test_feedback_removes_a_wrong_answer(cache: SemanticCache) -> None:
     assert cache.feedback(entry.id, right=False) is not None
     assert isinstance(cache.lookup(QUESTION), Miss)
     assert cache.feedback("ent_unknown", right=False) is None
+
+
+def test_what_was_served_is_reported_by_its_message(cache: SemanticCache) -> None:
+    cache.ask(QUESTION)
+    wrong = cache.ask(REWORDED)
+    assert isinstance(wrong.lookup, Hit)
+    said = cache.feedback(str(wrong.message.body["id"]), right=False)
+    assert said is not None
+    assert (said.effect.value, said.judged.question, said.other_wordings) == ("learned", REWORDED, (QUESTION,))
+    assert isinstance(cache.lookup(REWORDED), Miss)
+    assert isinstance(cache.lookup(QUESTION), Hit)
+
+
+def test_a_lookup_is_explained(cache: SemanticCache) -> None:
+    cache.ask(QUESTION)
+    explanation = cache.explain(cache.lookup(REWORDED))
+    assert explanation.says.startswith("Served: a stored answer is right")
+    assert [each.wording for each in explanation.candidates] == [QUESTION]
+    assert explanation.candidates[0].contributions
+
+
+def test_what_was_audited_is_told_by_quality(cache: SemanticCache, upstream: FakeUpstream) -> None:
+    assert cache.quality().overall.since_start.estimate is None
+    cache.ask(QUESTION)
+    cache.ask(REWORDED)
+    assert cache.settle(20)
+    proved = cache.quality("default").overall.since_start
+    assert (proved.hits, proved.audited, proved.wrong) == (1, 1, 0)
+    assert len(upstream.calls) >= 2
+
+
+def test_the_async_faces_learn_too(settings: Settings, upstream: FakeUpstream) -> None:
+    async def scenario() -> list[int]:
+        counts = []
+        for drop_in in (False, True):
+            cache = AsyncSemanticCache(settings, upstream=upstream)
+            client = AsyncAnthropic(cache=cache, api_key="k")
+            for question in (QUESTION, REWORDED):
+                turns = [{"role": "user", "content": question}]
+                if drop_in:
+                    await client.messages.create(model="claude-haiku-5-5", max_tokens=9, messages=turns)
+                else:
+                    await cache.ask(question)
+            assert await asyncio.to_thread(cache.settle, 20)
+            counts.append(cache.quality().overall.since_start.audited)
+            await cache.aclose()
+        return counts
+
+    assert asyncio.run(scenario()) == [1, 1]
 
 
 def test_savings_are_summed_by_outcome(cache: SemanticCache) -> None:

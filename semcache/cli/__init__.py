@@ -12,6 +12,7 @@ from semcache.cli.demo import demo
 from semcache.cli.examining import doctor
 from semcache.cli.modelling import models
 from semcache.cli.output import CommandLine
+from semcache.cli.quality import quality
 from semcache.cli.serving import serve, simulate
 
 
@@ -27,5 +28,8 @@ def main(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
-for command in (serve, demo, ask, lookup, import_, stats, savings, purge, feedback, simulate, models, doctor, bench):
+COMMANDS = (
+    serve, demo, ask, lookup, import_, stats, savings, quality, purge, feedback, simulate, models, doctor, bench,
+)  # fmt: skip
+for command in COMMANDS:
     main.add_command(command)

@@ -10,6 +10,8 @@ import click
 from semcache.cli.opening import opened
 from semcache.cli.output import F, ServiceUrl, json_option, money, print_json, print_table, store_options
 
+_WEIGHTIEST = 6  # pieces of evidence that are shown of a candidate
+
 
 def request_options(command: F) -> F:
     """Adds the options that make a request out of a question."""
@@ -56,10 +58,11 @@ def ask(question: str, url: str | None, as_json: bool, **options: Any) -> None:
 
 @click.command()
 @click.argument("question")
+@click.option("--explain", is_flag=True, help="Show each candidate's evidence, and what it weighs.")
 @request_options
 @store_options
 @json_option
-def lookup(question: str, as_json: bool, **options: Any) -> None:
+def lookup(question: str, explain: bool, as_json: bool, **options: Any) -> None:
     """Say what would happen to QUESTION, and why. Nothing is sent, stored or counted.
 
     Looks with the credential that `ask` would use: ANTHROPIC_API_KEY, or the simulator's with --upstream simulator.
@@ -68,11 +71,15 @@ def lookup(question: str, as_json: bool, **options: Any) -> None:
     from semcache.cli.views import lookup_view
 
     with opened(**_places(options)) as cache:
-        view = lookup_view(cache.lookup(question, **options))
+        found = cache.lookup(question, **options)
+        explanation = cache.explain(found, namespace=options["namespace"] or "default") if explain else None
+        view = lookup_view(found, explanation)
     if as_json:
         print_json(view)
     else:
         _print_lookup(view)
+        if explain:
+            _print_explanation(view["explanation"])
     if view["outcome"] in ("miss", "bypass"):
         raise click.exceptions.Exit(1)
 
@@ -117,6 +124,17 @@ def _print_lookup(view: dict[str, Any]) -> None:
         ]
         numbers = ("similarity", "confidence")
         print_table(("considered", *numbers, "against it"), rows, right=numbers)
+
+
+def _print_explanation(explanation: dict[str, Any]) -> None:
+    click.echo(explanation["says"])
+    if explanation["candidates"]:
+        click.echo(f"A similar answer may be wrong with probability {explanation['cut']:.4f} at most.")
+    for candidate in explanation["candidates"]:
+        click.echo(f"\n{candidate['entry']}: {candidate['wording']}")
+        click.echo(f"  {candidate['says']}")
+        for part in candidate["contributions"][:_WEIGHTIEST]:
+            click.echo(f"  {part['says']}")
 
 
 def _footnote(view: dict[str, Any]) -> str:

@@ -136,21 +136,45 @@ def _conditions(older_than: float | None, **options: Any) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("entry")
+@click.argument("answer")
 @click.argument("verdict", type=click.Choice(["right", "wrong"]))
-@click.option("--question", help="The question it was served for, if another than its own.")
+@click.option("--question", help="The question it was served for, if another than is known.")
 @store_options
 @json_option
-def feedback(entry: str, verdict: str, question: str | None, as_json: bool, **where: Any) -> None:
-    """Say that the answer of ENTRY was right or wrong."""
+def feedback(answer: str, verdict: str, question: str | None, as_json: bool, **where: Any) -> None:
+    """Say that ANSWER was right or wrong: the id of an entry, or of a message or request that it was served under.
+
+    A wrong answer is not served for that question, or near it, again.
+    """
+    from semcache.service.quality_views import correction_view
+
     with opened(**where) as cache:
-        found = cache.feedback(entry, right=verdict == "right", question=question)
-    if found is None:
-        raise click.ClickException(f"there is no entry {entry}; its id is in the x-semcache-entry header")
+        found = cache.feedback(answer, right=verdict == "right", question=question)
+        if found is None:
+            raise click.ClickException(
+                f"there is no answer {answer}; give the id in the x-semcache-entry header, or that of the message"
+            )
+        cache.settle(_SETTLED_WITHIN_SECONDS)
+    view: dict[str, Any] = {**correction_view(found, shows_texts=True), "verdict": verdict}
     if as_json:
-        print_json({"entry": entry, "verdict": verdict})
-    else:
-        click.echo(f"{entry}: noted as {verdict}")
+        print_json(view)
+        return
+    click.echo(f"{view['entry']}: noted as {verdict}; {_EFFECTS[view['effect'], verdict]}")
+    affected = view["affected"]
+    for wording in affected["wordings"]:
+        click.echo(f"also known for: {wording}")
+    if affected["servings"]:
+        last = affected["recent_servings"][0]["message"]
+        click.echo(f"served or stored {affected['servings']} times of late, last as {last}")
+
+
+_SETTLED_WITHIN_SECONDS = 5.0
+_EFFECTS = {
+    ("removed", "wrong"): "it is removed, and not remembered when it comes again",
+    ("learned", "wrong"): "it is not served for that question, or near it, again",
+    ("learned", "right"): "it is known for that question now",
+    ("unchanged", "right"): "nothing had to change",
+}
 
 
 @contextmanager

@@ -6,10 +6,13 @@ from typing import Any
 
 from semcache.entry import Bypass, Considered, Hit, Lookup, Miss
 from semcache.exchange import Answer
+from semcache.learning.explaining import Explanation
+from semcache.service.quality_views import explanation_view
 
 
-def lookup_view(lookup: Lookup) -> dict[str, Any]:
+def lookup_view(lookup: Lookup, explanation: Explanation | None = None) -> dict[str, Any]:
     """What a lookup found, and why. Without a hit, the numbers are those of the nearest candidate."""
+    explained = {} if explanation is None else {"explanation": explanation_view(explanation, shows_wordings=True)}
     return {
         "outcome": _outcome(lookup),
         "reason": None if isinstance(lookup, Hit) else lookup.reason,
@@ -19,6 +22,7 @@ def lookup_view(lookup: Lookup) -> dict[str, Any]:
         **_numbers(lookup),
         "considered": [] if isinstance(lookup, Bypass) else [_considered_view(each) for each in lookup.considered],
         "would_be": lookup_view(lookup.would_be) if isinstance(lookup, Bypass) and lookup.would_be else None,
+        **explained,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from semcache.decision.rivals import Rival
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
+
+Floats = NDArray[np.float64]
 
 WIDTH = 0.08  # of the kernel exp(-(1 - cosine) / WIDTH): a neighbour .05 further away counts half
 NARROW_WIDTH = 0.03
@@ -49,50 +52,78 @@ def neighbourhood(asked: Vector, rivals: Sequence[Rival], *, scored: int) -> NDA
 
     The neighbours are all exemplars of all rivals, both labels.
     """
-    similar = np.array([m.similarity for rival in rivals for m in rival.positives])
-    owners = np.array([number for number, rival in enumerate(rivals) for _ in rival.positives])
-    near = np.exp((similar - 1) / WIDTH)
-    narrow = np.exp((similar - 1) / NARROW_WIDTH)
-    order = np.argsort(-similar)
-    ranked, ranked_owners = similar[order], owners[order]
-    level, depth = float(ranked[:5].mean()), float(ranked[-1])
-    answers = len(set(ranked_owners[:_NEAR].tolist())) / _NEAR
-    all_near, all_narrow = float(near.sum()), float(narrow.sum())
+    around = _Around.of(rivals)
     centres = [_centre(asked, rival) for rival in rivals[:scored]]
     rows = []
     for number, rival in enumerate(rivals[:scored]):
-        mine = owners == number
-        best = rival.similarity
-        others = ranked[ranked_owners != number]
+        other_centre = max((c for other, c in enumerate(centres) if other != number), default=UNKNOWN)
+        rows.append([*around.of_rival(number, rival), centres[number], centres[number] - other_centre, _second(rival)])
+    return np.array(rows)
+
+
+@dataclass(frozen=True)
+class _Around:
+    """All positive exemplars near the question, and what they have in common whichever answer is asked about."""
+
+    similar: Floats
+    owners: NDArray[np.int64]
+    near: Floats
+    narrow: Floats
+    ranked: Floats
+    ranked_owners: NDArray[np.int64]
+    level: float
+    depth: float
+    answers: float
+
+    @classmethod
+    def of(cls, rivals: Sequence[Rival]) -> _Around:
+        similar = np.array([m.similarity for rival in rivals for m in rival.positives])
+        owners = np.array([number for number, rival in enumerate(rivals) for _ in rival.positives])
+        order = np.argsort(-similar)
+        ranked, ranked_owners = similar[order], owners[order]
+        return cls(
+            similar=similar,
+            owners=owners,
+            near=np.exp((similar - 1) / WIDTH),
+            narrow=np.exp((similar - 1) / NARROW_WIDTH),
+            ranked=ranked,
+            ranked_owners=ranked_owners,
+            level=float(ranked[:5].mean()),
+            depth=float(ranked[-1]),
+            answers=len(set(ranked_owners[:_NEAR].tolist())) / _NEAR,
+        )
+
+    def of_rival(self, number: int, rival: Rival) -> list[float]:
+        """The columns up to "answers"."""
+        mine, best = self.owners == number, rival.similarity
+        others = self.ranked[self.ranked_owners != number]
         runner_up = float(others[0]) if len(others) else UNKNOWN
         refuted_at = max((m.similarity for m in rival.negatives), default=0.0)
-        support, narrow_support = float(near[mine].sum()), float(narrow[mine].sum())
+        support, narrow_support = float(self.near[mine].sum()), float(self.narrow[mine].sum())
+        all_near = float(self.near.sum())
         refutation = sum(float(np.exp((m.similarity - 1) / WIDTH)) for m in rival.negatives)
-        rival_centre = max((c for other, c in enumerate(centres) if other != number), default=UNKNOWN)
-        rows.append(
-            (
-                best,
-                -np.log(1 - best + 1e-2),
-                best - runner_up,
-                best - max(refuted_at, UNKNOWN),
-                support / (all_near + 0.02),
-                narrow_support / (all_narrow + 0.005),
-                support / (support + refutation + 0.02),
-                np.log1p(len(rival.positives)),
-                np.log(_LITTLE + support),
-                np.log(_LITTLE + max(0.0, all_near - support)),
-                np.log(_LITTLE + refutation),
-                runner_up,
-                level,
-                depth,
-                float((similar > best - 0.05).sum()) / _NEAR,
-                answers,
-                centres[number],
-                centres[number] - rival_centre,
-                rival.positives[1].similarity if len(rival.positives) > 1 else 0.0,
-            )
-        )
-    return np.array(rows)
+        return [
+            best,
+            -np.log(1 - best + 1e-2),
+            best - runner_up,
+            best - max(refuted_at, UNKNOWN),
+            support / (all_near + 0.02),
+            narrow_support / (float(self.narrow.sum()) + 0.005),
+            support / (support + refutation + 0.02),
+            np.log1p(len(rival.positives)),
+            np.log(_LITTLE + support),
+            np.log(_LITTLE + max(0.0, all_near - support)),
+            np.log(_LITTLE + refutation),
+            runner_up,
+            self.level,
+            self.depth,
+            float((self.similar > best - 0.05).sum()) / _NEAR,
+            self.answers,
+        ]
+
+
+def _second(rival: Rival) -> float:
+    return rival.positives[1].similarity if len(rival.positives) > 1 else 0.0
 
 
 def _centre(asked: Vector, rival: Rival) -> float:

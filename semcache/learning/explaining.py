@@ -29,6 +29,7 @@ class ExplainedCandidate:
     similarity: float
     confidence: float
     objections: tuple[str, ...]
+    says: str
     contributions: tuple[Contribution, ...]
 
 
@@ -46,12 +47,11 @@ def explain(lookup: Lookup, beliefs: Beliefs) -> Explanation:
     found = lookup.would_be if isinstance(lookup, Bypass) else lookup
     considered = found.considered if found is not None else ()
     belief = beliefs.now()
-    return Explanation(
-        _says(lookup), belief.cut * belief.caution.factor, tuple(_candidate(c, beliefs) for c in considered)
-    )
+    cut = belief.cut * belief.caution.factor
+    return Explanation(_says(lookup), cut, tuple(_candidate(each, beliefs, cut) for each in considered))
 
 
-def _candidate(considered: Considered, beliefs: Beliefs) -> ExplainedCandidate:
+def _candidate(considered: Considered, beliefs: Beliefs, cut: float) -> ExplainedCandidate:
     contributions = beliefs.explain(considered.values) if considered.values else []
     return ExplainedCandidate(
         considered.entry_id,
@@ -59,8 +59,19 @@ def _candidate(considered: Considered, beliefs: Beliefs) -> ExplainedCandidate:
         considered.similarity,
         considered.confidence,
         considered.objections,
+        _judgement(considered, cut),
         tuple(contributions),
     )
+
+
+def _judgement(considered: Considered, cut: float) -> str:
+    """One candidate's standing in words."""
+    if BELOW_THRESHOLD in considered.objections:
+        risk = f"it is wrong with probability {1 - considered.confidence:.4f}"
+        return f"not likely enough: {risk}, and at most {max(0.0, cut):.4f} may be risked"
+    if considered.objections:
+        return "ruled out: " + "; ".join(map(_in_words, considered.objections))
+    return f"right with probability {considered.confidence:.4f}, which is likely enough"
 
 
 def _says(lookup: Lookup) -> str:

@@ -12,6 +12,8 @@ from semcache.decision.audit_schedule import AuditSchedule
 from semcache.decision.beliefs import LABELS_KEPT, Beliefs, LabelledCase
 from semcache.decision.scorer import Scorer
 from semcache.errors import StoreError
+from semcache.learning.audit_log import AUDIT
+from semcache.learning.audit_log import KEPT as AUDITS_KEPT
 from semcache.stores.store import Observation, Store
 
 logger = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class BeliefBook:
         self._error_budget = error_budget
         self._schedule = schedule
         self._open: OrderedDict[str, Beliefs] = OrderedDict()
+        self._kept: dict[str, bytes] = {}  # of what is open: as it was last read or written
         self._learned = 0
         self._lock = RLock()
 
@@ -41,10 +44,19 @@ class BeliefBook:
             return beliefs
         with self._lock:
             if namespace not in self._open:
-                self._open[namespace] = self._restored(namespace)
+                opened = self._open[namespace] = self._restored(namespace)
+                self._kept[namespace] = json.dumps(opened.as_json()).encode()
                 if len(self._open) > MOST_OPEN:
-                    self._save(*self._open.popitem(last=False))
+                    closed, beliefs = self._open.popitem(last=False)
+                    self._save(closed, beliefs)
+                    self._kept.pop(closed, None)
             return self._open[namespace]
+
+    def looked_at(self, namespace: str) -> Beliefs:
+        """The same, only to be reported on: it neither stays open nor closes another."""
+        with self._lock:
+            beliefs = self._open.get(namespace)
+        return self._restored(namespace) if beliefs is None else beliefs
 
     def namespaces(self) -> list[str]:
         """All that have learned anything."""
@@ -64,6 +76,12 @@ class BeliefBook:
         if self._learned % _PRUNE_EVERY == 0:
             self._store.prune_observations(LABEL, namespace=namespace, keep=LABELS_KEPT)
 
+    def prune(self) -> None:
+        """Forget all but the newest labels and audits of every namespace. Raises `StoreError`."""
+        for namespace in self.namespaces():
+            self._store.prune_observations(LABEL, namespace=namespace, keep=LABELS_KEPT)
+            self._store.prune_observations(AUDIT, namespace=namespace, keep=AUDITS_KEPT)
+
     def save(self) -> None:
         """Write all that is open."""
         with self._lock:
@@ -71,8 +89,12 @@ class BeliefBook:
                 self._save(namespace, beliefs)
 
     def _save(self, namespace: str, beliefs: Beliefs) -> None:
+        content = json.dumps(beliefs.as_json()).encode()
+        if self._kept.get(namespace) == content:
+            return  # another process may have learned since
         try:
-            self._store.save_document(_PREFIX + namespace, json.dumps(beliefs.as_json()).encode())
+            self._store.save_document(_PREFIX + namespace, content)
+            self._kept[namespace] = content
         except StoreError as error:
             logger.warning("what was learned could not be kept: %s", type(error).__name__)
 

@@ -72,7 +72,7 @@ class Learning:
             self._add(lesson)
 
     def note_shadow(self, namespace: str, outcome: ShadowLesson | MissLesson | Hit | None) -> None:
-        """Shadow mode: an answer came from upstream, where going live would have had this outcome; None: none at all."""
+        """Shadow mode: an answer came from upstream, where going live would have had this outcome."""
         beliefs = self._book.of(namespace)
         confidence = outcome.would_be.confidence if isinstance(outcome, ShadowLesson) else None
         beliefs.book_shadow(confidence, is_exact=isinstance(outcome, Hit))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from semcache.decision.audit_schedule import AuditPlan
 from semcache.entry import Considered, Embedding, Entry, Hit, Miss
+from semcache.exchange import Answer
 from semcache.message import Message
 from semcache.request import Request
 
@@ -60,6 +61,19 @@ class Report:
     namespace: str
     candidate: Considered
     is_right: bool
+
+
+def shadowed(would_be: Hit | Miss | None, answer: Answer, keep: Keep) -> ShadowLesson | MissLesson | Hit | None:
+    """What there is to learn where a request was decided about, but answered upstream."""
+    fresh = answer.message
+    match would_be:
+        case Hit(embedding=Embedding() as embedding) as hit:
+            return ShadowLesson(Asked(hit.question or "", embedding, hit.key), hit, fresh, keep)
+        case Hit() as hit:
+            return hit
+        case Miss(question=str() as question, embedding=Embedding() as embedding) as miss if not fresh.coalesced:
+            return MissLesson(Asked(question, embedding, miss.key), miss, fresh, answer.stored)
+    return None
 
 
 Lesson = MissLesson | ShadowLesson | Audit | Report

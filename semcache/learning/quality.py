@@ -16,16 +16,23 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class ShadowForecast:
-    """What going live would give, from requests looked up in shadow mode; rates with 95 % intervals."""
+    """What going live would give, from requests looked up in shadow mode; rates with 95 % intervals.
+
+    `hit_rate`: exact repeats and similar hits, of requests. `false_hit_rate`: of the similar hits that were judged.
+    `wrong_rate`: of requests, the unjudged hits taken to be as often wrong as the judged.
+    """
 
     requests: int
-    would_hit: int
+    exact: int
+    similar: int
     judged: int
     wrong: int
     hit_rate: float
     hit_rate_interval: Interval
     false_hit_rate: float | None
     false_hit_rate_interval: Interval | None
+    wrong_rate: float | None
+    wrong_rate_interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class NamespaceQuality:
     since_start: Certificate
     last_days: Certificate
     error_budget: float
-    expected_spend: float  # wrong answers that audits estimate so far
+    expected_spend: float | None  # wrong answers that audits estimate so far; None: nothing was audited
     requests: int
     cut: float
     caution: str
@@ -56,7 +63,7 @@ class QualityReport:
 def quality_of(book: BeliefBook, namespace: str | None, *, now: float) -> QualityReport:
     """The report over one namespace, or over all. Raises `StoreError`."""
     names = book.namespaces() if namespace is None else [namespace]
-    known = [(name, book.of(name)) for name in names]
+    known = [(name, book.looked_at(name)) for name in names]
     parts = tuple(_of(name, [beliefs], now) for name, beliefs in known)
     everyone = [beliefs for _, beliefs in known] or [book.fresh()]
     return QualityReport(_of(namespace, everyone, now), parts)
@@ -66,12 +73,13 @@ def _of(namespace: str | None, several: list[Beliefs], now: float) -> NamespaceQ
     record = sum((beliefs.record for beliefs in several), Record())
     gravest = min(several, key=lambda beliefs: beliefs.alarm.caution.factor)
     change = gravest.alarm.last_change
+    is_audited = record.total.audited > 0 or any(beliefs.shadow.judged for beliefs in several)
     return NamespaceQuality(
         namespace=namespace,
         since_start=record.certificate(now),
         last_days=record.certificate(now, window_days=WINDOW_DAYS),
         error_budget=several[0].budget.budget,
-        expected_spend=sum(beliefs.budget.losses for beliefs in several),
+        expected_spend=sum(beliefs.budget.losses for beliefs in several) if is_audited else None,
         requests=sum(beliefs.budget.requests for beliefs in several),
         cut=min(beliefs.budget.cut * beliefs.alarm.caution.factor for beliefs in several),
         caution=gravest.alarm.caution.value,
@@ -82,19 +90,24 @@ def _of(namespace: str | None, several: list[Beliefs], now: float) -> NamespaceQ
 
 
 def _forecast(counts: list[ShadowCount]) -> ShadowForecast | None:
-    requests, would_hit = sum(c.requests for c in counts), sum(c.would_hit for c in counts)
+    requests, exact, similar = (sum(getattr(c, name) for c in counts) for name in ("requests", "exact", "similar"))
     judged, wrong = sum(c.judged for c in counts), sum(c.wrong for c in counts)
     if not requests:
         return None
+    share = similar / requests
+    rate, interval = (wrong / judged, wilson(wrong, judged)) if judged else (None, None)
     return ShadowForecast(
         requests=requests,
-        would_hit=would_hit,
+        exact=exact,
+        similar=similar,
         judged=judged,
         wrong=wrong,
-        hit_rate=would_hit / requests,
-        hit_rate_interval=wilson(would_hit, requests),
-        false_hit_rate=wrong / judged if judged else None,
-        false_hit_rate_interval=wilson(wrong, judged) if judged else None,
+        hit_rate=(exact + similar) / requests,
+        hit_rate_interval=wilson(exact + similar, requests),
+        false_hit_rate=rate,
+        false_hit_rate_interval=interval,
+        wrong_rate=None if rate is None else share * rate,
+        wrong_rate_interval=None if interval is None else (share * interval[0], share * interval[1]),
     )
 
 

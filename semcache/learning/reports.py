@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 from semcache.canonical import digest
 from semcache.decision.words import normal
-from semcache.entry import Candidate, Embedding, Exemplar, Label, Origin
+from semcache.entry import Candidate, Embedding, Exemplar, Label, Miss, Origin
 from semcache.message import Message
+from semcache.stores.store import Store
 
+REPORTED = "reported-wrong"  # why an answer is not stored
 NEAR = 0.97  # cosine from which a reported text speaks for every wording of it
 _MARGIN = 0.02
 
@@ -30,6 +32,16 @@ def is_reported(candidates: Iterable[Candidate], fresh: Message) -> bool:
         [one.similarity for one in same if _is_report(one.exemplar)],
         [one.similarity for one in same if one.exemplar.label is Label.POSITIVE],
     )
+
+
+def is_withdrawn(store: Store, miss: Miss, fresh: Message, *, k: int) -> bool:
+    """Whether people said that this very answer is wrong, to this request or to one like it. Raises `StoreError`."""
+    withdrawn = store.get_exact(miss.scope, withdrawn_key(miss.key))
+    if withdrawn is not None and says_same(withdrawn.message, fresh):
+        return True
+    if miss.embedding is None or not store.has_exemplars(miss.scope):
+        return False
+    return is_reported(store.nearest(miss.scope, miss.embedding, k=k), fresh)
 
 
 def is_reported_near(exemplars: Iterable[Exemplar], asked: Embedding) -> bool:

@@ -129,20 +129,19 @@ class Working:
         if hit.considered:
             count = 1 / audit.plan.rate if audit.plan.is_uniform and audit.plan.rate else 1.0
             self._teacher.learn_case(namespace, hit.considered[0], same, count=count)
-        if audit.plan.is_placebo:
-            again = self._asked_again(audit.request, namespace, send)
-            twin = found.twin = self._comparing.verdict(
-                Pairing(audit.asked.text, again, audit.asked.text, fresh), namespace=namespace, send=send
-            )
-            if twin is not None:
-                beliefs.settle_placebo(not twin, now)
         if same:
             self._teacher.confirm(audit.asked, hit.entry, Origin.AUDIT)
-            return
-        self._teacher.refute(audit.asked, hit.entry, Origin.AUDIT)
-        self._teacher.quarantine(hit.entry)
-        audit.keep(fresh)
-        logger.info("audit: entry %s answered wrongly in %s", hit.entry.id, namespace)
+        else:
+            self._teacher.refute(audit.asked, hit.entry, Origin.AUDIT)
+            self._teacher.quarantine(hit.entry)
+            audit.keep(fresh)
+            logger.info("audit: entry %s answered wrongly in %s", hit.entry.id, namespace)
+        if audit.plan.is_placebo:
+            again = self._asked_again(audit.request, namespace, send)
+            pairing = Pairing(audit.asked.text, again, audit.asked.text, fresh)
+            twin = found.twin = self._comparing.verdict(pairing, namespace=namespace, send=send)
+            if twin is not None:
+                beliefs.settle_placebo(not twin, now)
 
     def _findings(
         self, asked: Asked, considered: tuple[Considered, ...], fresh: Message, namespace: str, send: Send | None

@@ -1,4 +1,4 @@
-"""The operator's endpoints under /semcache/v1: entries, import, purge, stats, savings."""
+"""The operator's endpoints under /semcache/v1: entries, import, purge, stats, savings, quality, audits."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from semcache.entry import Entry, Kind
 from semcache.errors import InvalidRequest
 from semcache.faq import FaqError, FaqFormat, FaqRow, read_faq
 from semcache.faq.rows import checked
+from semcache.learning.audit_log import recent_audits
+from semcache.learning.quality import quality_of
 from semcache.message import Message
 from semcache.request import Json
 from semcache.request import Request as MessagesRequest
 from semcache.search import faq_key
 from semcache.service.bodies import EditBody, FaqBody, KindName, PurgeBody
+from semcache.service.quality_views import audit_view, quality_view
 from semcache.service.routes import AdminRoute, TheService
 from semcache.service.views import entry_view, exemplar_view, import_view, savings_view
 from semcache.stores.store import Selection
@@ -39,10 +42,11 @@ _FORMATS = {
 
 
 class NoSuchEntry(InvalidRequest):
-    """There is no live entry with this id."""
+    """There is no live entry with this id, or none that answered under it."""
 
-    def __init__(self) -> None:
-        super().__init__("entry: there is none with this id; it may have expired or been purged")
+    def __init__(self, field: str = "entry") -> None:
+        said = "there is none with this id" if field == "entry" else "no stored answer was given under this id"
+        super().__init__(f"{field}: {said}; it may have expired or been purged")
 
 
 @router.get("/entries")
@@ -174,6 +178,22 @@ def savings(service: TheService, since: float | None = None, namespace: str | No
     assembly = service.parts.cache_parts
     assembly.ledger.flush()
     return savings_view(assembly.store.ledger_sums(since=since, namespace=namespace))
+
+
+@router.get("/quality")
+def quality(service: TheService, namespace: str | None = None) -> Json:
+    """What is known of the answers served from memory: certificate, budget, caution, and what going live would give."""
+    assembly = service.parts.cache_parts
+    return quality_view(quality_of(assembly.learning.book, namespace, now=assembly.cache.now()))
+
+
+@router.get("/audits")
+def audits(
+    service: TheService, namespace: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Json:
+    """The newest audits: served hits that were asked again upstream, and what came of it."""
+    found = recent_audits(service.parts.cache_parts.store, namespace, limit=limit)
+    return {"audits": [audit_view(each) for each in found]}
 
 
 def _found(service: TheService, entry_id: str) -> Entry:

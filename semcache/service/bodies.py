@@ -83,8 +83,10 @@ class FeedbackBody(Strict):
         return self
 
     @property
-    def reference(self) -> str:
-        return self.entry or self.message or self.request or ""
+    def reference(self) -> tuple[str, str]:
+        """The field that was given, and its id."""
+        named = (("entry", self.entry), ("message", self.message), ("request", self.request))
+        return next((name, value) for name, value in named if value is not None)
 
     @property
     def is_right(self) -> bool:

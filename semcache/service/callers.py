@@ -15,17 +15,19 @@ from fastapi.concurrency import run_in_threadpool
 
 from semcache.canonical import identify
 from semcache.client import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
-from semcache.entry import Bypass, Kind, Lookup
+from semcache.entry import Bypass, Entry, Kind, Lookup
 from semcache.errors import NotAllowed
-from semcache.feedback import Judged, correct, find_judged
+from semcache.feedback import correct, find_judged
+from semcache.learning.explaining import explain
 from semcache.request import Caller, Json
 from semcache.request import Request as MessagesRequest
 from semcache.search import UNAVAILABLE
 from semcache.service.admin import NoSuchEntry
 from semcache.service.bodies import FeedbackBody
+from semcache.service.quality_views import correction_view, explanation_view
 from semcache.service.routes import CallerRoute, TheService
 from semcache.service.service import Service
-from semcache.service.views import correction_view, lookup_view
+from semcache.service.views import lookup_view
 from semcache.tenants import Tenants
 from semcache.wire import cache_status, lookup_headers, lower_headers, read_request
 
@@ -46,9 +48,14 @@ async def explain_lookup(request: Request, service: TheService, response: Respon
     def work() -> tuple[Lookup, Json]:
         wanted = read_request(raw, headers, _tenants(service, request), query=query, max_bytes=limit)
         wanted = _asked(wanted)
-        assembly = service.parts.assembly
-        lookup = Bypass(UNAVAILABLE) if assembly is None else assembly.cache.lookup(wanted)
-        return lookup, lookup_view(lookup, identify(wanted))
+        assembly, namespace = service.parts.assembly, wanted.caller.namespace
+        if assembly is None:
+            return Bypass(UNAVAILABLE), lookup_view(Bypass(UNAVAILABLE), identify(wanted))
+        lookup = assembly.cache.lookup(wanted)
+        shows = service.gate.admits(request.scope) or not service.settings.namespace(namespace).shared
+        explained = explain(lookup, assembly.learning.beliefs(namespace))
+        explanation = explanation_view(explained, shows_wordings=shows)
+        return lookup, {**lookup_view(lookup, identify(wanted)), "explanation": explanation}
 
     lookup, view = await run_in_threadpool(work)
     for name, value in (("cache-status", cache_status(lookup)), *lookup_headers(lookup)):
@@ -58,38 +65,37 @@ async def explain_lookup(request: Request, service: TheService, response: Respon
 
 @router.post("/feedback")
 def feedback(body: FeedbackBody, request: Request, service: TheService) -> Json:
-    """Say that an answer was right or wrong, and learn what else that concerns.
-
-    The answer is named by its entry, its message or its request; the question is the one it was served for.
-    """
+    """Say that an answer was right or wrong: of an entry, or as it was served under a message or request id."""
     cache = service.parts.cache_parts.cache
-    judged = find_judged(cache, body.reference, question=body.question)
-    sees_all = service.gate.admits(request.scope)
-    if not sees_all:
+    field, reference = body.reference
+    judged = find_judged(cache, reference, question=body.question)
+    is_operator = service.gate.admits(request.scope)
+    if not is_operator:
         headers = lower_headers(request.scope["headers"])
         caller = service.parts.tenants.admit(headers, namespace=request.headers.get("x-semcache-namespace"))
-        _check_may_judge(service, caller, judged, is_right=body.is_right)
+        if judged is not None and not _may_see(service, caller, judged.entry):
+            judged = None
     if judged is None:
-        raise NoSuchEntry
-    is_private = (
-        judged.entry.kind is not Kind.FAQ and not service.settings.namespace(judged.entry.scope.namespace).shared
-    )
-    return correction_view(correct(cache, judged, right=body.is_right), shows_questions=sees_all or is_private)
-
-
-def _check_may_judge(service: Service, caller: Caller, judged: Judged | None, *, is_right: bool) -> None:
-    if judged is None or judged.entry.scope.namespace != caller.namespace:
-        raise NoSuchEntry
-    entry, only_tightens = judged.entry, not is_right and not judged.is_own_question
-    is_common = entry.kind is Kind.FAQ or service.settings.namespace(caller.namespace).shared
-    if not is_common and entry.credential != caller.credential:
-        raise NoSuchEntry
-    if is_common and not only_tightens:
+        raise NoSuchEntry(field)
+    is_common = _is_common(service, judged.entry)
+    if is_common and not is_operator and (body.is_right or judged.is_own_question):
         raise NotAllowed(
             "feedback: this answer is shared; callers may say that it is wrong for another question, "
             "anything else needs the admin key",
             authenticated=True,
         )
+    correction = correct(cache, judged, right=body.is_right)
+    return correction_view(correction, shows_texts=is_operator or not is_common)
+
+
+def _may_see(service: Service, caller: Caller, entry: Entry) -> bool:
+    if entry.scope.namespace != caller.namespace:
+        return False
+    return _is_common(service, entry) or entry.credential == caller.credential
+
+
+def _is_common(service: Service, entry: Entry) -> bool:
+    return entry.kind is Kind.FAQ or service.settings.namespace(entry.scope.namespace).shared
 
 
 def _tenants(service: Service, request: Request) -> Tenants:

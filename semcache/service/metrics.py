@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
@@ -11,7 +11,9 @@ from prometheus_client.registry import Collector
 from semcache import __version__
 from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError, UpstreamStatus
 from semcache.exchange import Answer
+from semcache.learning.learning import Learning
 from semcache.ledger import outcome_of
+from semcache.service.quality_metrics import LearningCollector
 from semcache.stores.store import Store
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -58,6 +60,10 @@ class Metrics:
     def watch(self, store: Store) -> None:
         """Read how full the store is at every scrape."""
         self.registry.register(_StoreCollector(store))
+
+    def watch_learning(self, learning: Learning, *, clock: Callable[[], float]) -> None:
+        """Read what was learned and proved at a scrape, if it is due."""
+        self.registry.register(LearningCollector(learning, clock=clock))
 
     def looked_up(self, seconds: float) -> None:
         self._lookup_seconds.observe(seconds)

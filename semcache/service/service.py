@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
+_PRUNE_SECONDS = 3600.0
+_SERVINGS_KEPT_SECONDS = 30 * 24 * 3600.0  # as long feedback may name an answer by its message or request id
 
 
 class Service:
@@ -39,6 +41,7 @@ class Service:
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
         if parts.assembly is not None:
             self.metrics.watch(parts.assembly.store)
+            self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
         self.metrics.degraded.set(bool(self.fault))
 
     @classmethod
@@ -73,12 +76,13 @@ class Service:
         loop = asyncio.get_running_loop()
         if self.parts.assembly is not None:
             self._note(await asyncio.to_thread(self._caught_up))
-        swept_at = loop.time()
+        swept_at, pruned_at = loop.time(), float("-inf")
         while self.parts.assembly is not None:
             await asyncio.sleep(_FLUSH_SECONDS)
-            is_due = loop.time() - swept_at >= _SWEEP_SECONDS
-            swept_at = loop.time() if is_due else swept_at
-            self._note(await asyncio.to_thread(self._tidied, sweep=is_due))
+            sweep, prune = (loop.time() - swept_at >= _SWEEP_SECONDS, loop.time() - pruned_at >= _PRUNE_SECONDS)
+            swept_at = loop.time() if sweep else swept_at
+            pruned_at = loop.time() if prune else pruned_at
+            self._note(await asyncio.to_thread(self._tidied, sweep=sweep, prune=prune))
 
     def _caught_up(self) -> str:
         """After a change of the embedding model, embed anew what the old one had embedded."""
@@ -89,7 +93,7 @@ class Service:
             return str(error)
         return ""
 
-    def _tidied(self, *, sweep: bool) -> str:
+    def _tidied(self, *, sweep: bool, prune: bool) -> str:
         """Write what is buffered and, now and then, forget what is old; what went wrong, if anything."""
         assembly = self.parts.cache_parts
         try:
@@ -99,6 +103,10 @@ class Service:
                 expired, evicted = assembly.store.expire(), assembly.store.evict()
                 if expired or evicted:
                     logger.info("upkeep expired=%d evicted=%d", expired, evicted)
+                assembly.learning.book.save()
+            if prune:
+                assembly.store.prune_servings(assembly.cache.now() - _SERVINGS_KEPT_SECONDS)
+                assembly.learning.book.prune()
         except StoreError as error:
             return str(error)
         except Exception:  # upkeep that stops for ever would be worse than any single failure

@@ -7,7 +7,6 @@ from decimal import Decimal
 from semcache.canonical import Identity
 from semcache.curation import ImportReport
 from semcache.entry import Bypass, Considered, Entry, Exemplar, Hit, Lookup, Miss
-from semcache.feedback import Correction
 from semcache.request import Json
 from semcache.stores.store import LedgerSum
 
@@ -50,21 +49,6 @@ def lookup_view(lookup: Lookup, identity: Identity) -> Json:
             "question": identity.question,
             "companions": sorted(identity.companions),
             "history_turns": identity.history_turns,
-        },
-    }
-
-
-def correction_view(correction: Correction, *, shows_questions: bool) -> Json:
-    """What feedback did, and what else it concerns: other wordings of the answer, and who else was served it."""
-    wordings, servings = correction.other_wordings, correction.other_servings
-    questions = {"wordings": list(wordings)} if shows_questions else {}
-    return {
-        "entry": correction.judged.entry.id,
-        "effect": correction.effect.value,
-        "affected": {
-            "other_wordings": len(wordings),
-            **questions,
-            "other_servings": [{"message": each.id, "at": each.at, "kind": each.kind} for each in servings],
         },
     }
 

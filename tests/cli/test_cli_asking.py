@@ -71,10 +71,29 @@ def test_a_lookup_shows_what_speaks_against_a_candidate(cli) -> None:
     question = "How often should I water the 20 ferns on my balcony?"
     nearest, *_ = cli.told("lookup", question, code=1)["considered"]
     assert nearest["entry"] == entry
-    assert nearest["objections"] == ["below-threshold"]
+    assert nearest["objections"] == ["guard:numbers"]
     shown = cli("lookup", question).stdout
     assert entry in shown
-    assert "below-threshold" in shown
+    assert "guard:numbers" in shown
+
+
+def test_an_explanation_says_what_every_candidate_is_worth_and_why(cli) -> None:
+    entry = cli.told("ask", "How often should I water the ferns?")["stored"]
+    vetoed = cli.told("ask", "How often should I water the 12 ferns?")["stored"]
+    question = "How often should I water the ferns, please?"
+    view = cli.told("lookup", question, "--explain")
+    assert [*LOOKUP_KEYS, "explanation"] == list(view)
+    best, *others = view["explanation"]["candidates"]
+    assert (best["entry"], best["wording"], best["objections"]) == (entry, "How often should I water the ferns?", [])
+    assert {"feature", "value", "log_odds", "says"} == set(best["contributions"][0])
+    assert {each["entry"]: each["objections"] for each in others} == {vetoed: ["guard:numbers"]}
+    shown = cli("lookup", question, "--explain").stdout
+    for words in ("Served: a stored answer is right", "ruled out:", "may be wrong with probability", "(+"):
+        assert words in shown
+
+
+def test_an_explanation_of_what_is_not_looked_up_says_so(cli) -> None:
+    assert "Not looked up: mode-off." in cli("lookup", QUESTION, "--explain", "--mode", "off").stdout
 
 
 def test_a_lookup_sees_what_was_asked_with_the_same_upstream(cli) -> None:

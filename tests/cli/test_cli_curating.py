@@ -137,7 +137,8 @@ def test_a_purge_that_is_not_quite_said_removes_nothing(filled, words, said) -> 
 
 def test_a_wrong_answer_is_forgotten_and_a_right_one_stays(cli) -> None:
     entry = cli.told("ask", "How do I repot a fern?")["stored"]
-    assert cli.told("feedback", entry, "right") == {"entry": entry, "verdict": "right"}
+    said = cli.told("feedback", entry, "right")
+    assert (said["entry"], said["verdict"], said["effect"]) == (entry, "right", "unchanged")
     assert cli("lookup", "How do I repot a fern?").exit_code == 0
     assert cli("feedback", entry, "wrong").exit_code == 0
     assert cli("lookup", "How do I repot a fern?").exit_code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,9 @@ class Claude:
 @contextmanager
 def opened(claude: Claude, *, judge: Any = None, **options: Any) -> Iterator[SemanticCache]:
     settings = Settings(**{"store": "memory:", "embedder": "hashed", **options})
-    with SemanticCache(settings, upstream=claude.upstream, brought=Brought(judge=judge)) as cache:
+    with SemanticCache(
+        settings, upstream=claude.upstream, brought=Brought(judge=judge, randomness=random.Random(1))
+    ) as cache:
         yield cache
 
 
