@@ -84,37 +84,38 @@ def correct(cache: Cache, judged: Judged, *, right: bool) -> Correction:
     effect = Effect.UNCHANGED if right else Effect.REMOVED
     if not judged.is_own_question:
         effect = Effect.LEARNED
-        _learn(cache, judged, exemplars, right=right)
+        _learn(cache, judged, right=right)
     elif not right:
         _withdraw(cache, entry, exemplars)
     wordings = {one.text for one in exemplars if one.label is Label.POSITIVE} - {judged.question}
     return Correction(judged, effect, tuple(sorted(wordings)), tuple(servings))
 
 
-def _learn(cache: Cache, judged: Judged, exemplars: list[Exemplar], *, right: bool) -> None:
+def _learn(cache: Cache, judged: Judged, *, right: bool) -> None:
     """To another question than its own: tell the two apart, or together, at once; the weights learn in their time."""
     entry, embedding = judged.entry, cache.embedder.embed(judged.question)
     considered = cache.weigh(entry.scope, judged.question, embedding)
-    _relabel(cache, judged, exemplars, embedding, right=right)
+    _relabel(cache, judged, embedding, right=right)
     if not right:
         for twin in _twins(cache, entry, embedding):
-            _relabel(cache, replace(judged, entry=twin), cache.store.exemplars(twin.id), embedding, right=False)
+            _relabel(cache, replace(judged, entry=twin), embedding, right=False)
     for candidate in considered:
         if candidate.entry_id == entry.id:
             cache.learning.note_report(Report(entry.scope.namespace, candidate, right))
 
 
-def _relabel(cache: Cache, judged: Judged, exemplars: list[Exemplar], embedding: Embedding, *, right: bool) -> None:
+def _relabel(cache: Cache, judged: Judged, embedding: Embedding, *, right: bool) -> None:
+    """Written before the contrary is looked for: an audit in the background writes first and looks afterwards, too."""
     label = Label.POSITIVE if right else Label.NEGATIVE
-    contrary = [
-        one.id
-        for one in exemplars
-        if one.label is not label
-        and (one.text.strip() == judged.question.strip() or (not right and _goes_too(one, judged, embedding)))
-    ]
     cache.store.add_exemplar(
         Exemplar(judged.entry.id, judged.question, embedding, label, Origin.FEEDBACK, created_at=cache.now())
     )
+    contrary = [
+        one.id
+        for one in cache.store.exemplars(judged.entry.id)
+        if one.label is not label
+        and (one.text.strip() == judged.question.strip() or (not right and _goes_too(one, judged, embedding)))
+    ]
     cache.store.remove_exemplars(contrary)
 
 

@@ -69,7 +69,9 @@ class Teacher:
         """The question is known to have this answer, unless people said that it has not."""
         if is_reported_near(self._store.exemplars(entry.id), asked.embedding):
             return
-        self._store.add_exemplar(self._exemplar(asked, entry, Label.POSITIVE, origin))
+        added = self._store.add_exemplar(self._exemplar(asked, entry, Label.POSITIVE, origin))
+        if added is not None and is_reported_near(self._store.exemplars(entry.id), asked.embedding):
+            self._store.remove_exemplars([added.id])  # it was reported meanwhile
 
     def refute(self, asked: Asked, entry: Entry, origin: Origin) -> None:
         """The question is known to need another answer than this."""

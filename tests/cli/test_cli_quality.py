@@ -29,7 +29,6 @@ def test_what_was_found_is_told_in_words_and_as_a_table(cli) -> None:
     shown = cli("quality").stdout
     assert "1 audit (1 found wrong) of 1 similar hit" in shown
     assert "default" in shown
-    assert "Not known yet: how often the judge calls" in shown
 
 
 def test_another_namespace_knows_nothing(cli) -> None:

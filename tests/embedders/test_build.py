@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from semcache.embedders.build import build_model, check_built
-from semcache.embedders.built import BUILT_FILE, MODEL_FILE, TOKENIZER_FILE, read_built
+from semcache.embedders.built import BUILT_FILE, MODEL_FILE, TOKENIZER_FILE, WORDS_FILE, read_built
 from semcache.embedders.fidelity import TEXTS, compare
 from semcache.embedders.manifest import Pooling, read_manifest
 from semcache.embedders.onnx import OnnxEmbedder
@@ -53,7 +53,7 @@ def test_a_built_model_agrees_with_its_original(
 def test_the_folder_describes_itself(built: Path, original: Originals) -> None:
     description = read_built(built)
 
-    assert {path.name for path in built.iterdir()} == {MODEL_FILE, TOKENIZER_FILE, BUILT_FILE}
+    assert {path.name for path in built.iterdir()} == {MODEL_FILE, TOKENIZER_FILE, WORDS_FILE, BUILT_FILE}
     assert (description.name, description.dims, description.window_tokens) == ("plain", 32, 64)
     assert description.pooling is Pooling.MEAN
     assert description.source == "folder:plain"
