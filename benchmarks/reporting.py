@@ -51,7 +51,11 @@ def print_report(results: dict[str, Any], *, as_json: bool, table: Table | None 
     if as_json:
         print(json.dumps(results, indent=1))
         return
-    rows = table(results) if table is not None and results["settings"].get("dataset") != "sample" else _plain(results)
+    rows = (
+        table(results)
+        if table is not None and results["settings"].get("dataset") not in ("sample", "never-merge")
+        else _plain(results)
+    )
     print(aligned(rows))
     for bar in results["bars"]:
         sign = "≤" if bar["at_most"] else "≥"
