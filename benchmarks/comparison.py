@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,7 +120,7 @@ def _compared(ours: dict[str, list[Run]], others: list[Traces], *, chance: rando
             "times_static_net_of_audits": _ratio(net, static.hit_share),
             "times_vcache": _ratio(total.hit_share, vcache_share),
             "times_vcache_net_of_audits": _ratio(net, vcache_share),
-            "times_static_interval": bootstrap([run.trace for run in runs], nearest, chance=chance),
+            "times_static_interval": _finite(bootstrap([run.trace for run in runs], nearest, chance=chance)),
         }
     return found
 
@@ -152,6 +153,11 @@ def _bars(stream: StreamPlan, ours: dict[str, list[Run]], compared: dict[str, An
             Bar("net hits, times vCache's", row["times_vcache_net_of_audits"], vcache, at_most=False),
         ]
     return bars
+
+
+def _finite(interval: tuple[float, float]) -> tuple[float, float] | None:
+    """None where the other cache served nothing at all."""
+    return (round(interval[0], 2), round(interval[1], 2)) if math.isfinite(interval[1]) else None
 
 
 def _ratio(ours: float, theirs: float) -> float | None:
