@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, fields
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from truth import Judge, Row, Verdict
 
 CURVE_STEP = 100  # requests between two points of a cold-start curve
@@ -188,16 +190,19 @@ def bootstrap(
     Classes are drawn, not rows (wordings of one class stand or fall together), and both caches get the same draw.
     """
     classes = sorted({name for run in (*ours, *theirs) for name in run.by_class})
-    mine, yours = (
-        [summed(run.by_class[name] for run in runs if name in run.by_class) for name in classes]
-        for runs in (ours, theirs)
-    )
+    mine, yours = (_by_class(runs, classes) for runs in (ours, theirs))
     found = []
     for _ in range(draws):
-        drawn = chance.choices(range(len(classes)), k=len(classes))
-        found.append(statistic(summed(mine[place] for place in drawn), summed(yours[place] for place in drawn)))
+        drawn = np.bincount(chance.choices(range(len(classes)), k=len(classes)), minlength=len(classes))
+        found.append(statistic(Tally(*(drawn @ mine).tolist()), Tally(*(drawn @ yours).tolist())))
     found.sort()
     return found[round(0.025 * (draws - 1))], found[round(0.975 * (draws - 1))]
+
+
+def _by_class(runs: Sequence[Trace], classes: Sequence[str]) -> NDArray[np.int64]:
+    """A row for each class, a column for each field of `Tally`."""
+    tallies = (summed(run.by_class[name] for run in runs if name in run.by_class) for name in classes)
+    return np.array([[getattr(tally, field.name) for field in fields(Tally)] for tally in tallies], np.int64)
 
 
 def percent(part: int, whole: int) -> float | None:
