@@ -212,7 +212,8 @@ def _run(budget: float, confidences: Array, chances: Array, seed: int) -> dict[s
         controller.spend(confidence)
         is_risky = 1 - confidence > decile
         decile += 0.003 * (0.9 if is_risky else -0.1)
-        plan = schedule.plan(schedule.rate(hits=hits, audited=audits), randomness, is_risky=is_risky)
+        rate = schedule.rate(hits=hits, audited=audits, is_alarmed=controller.is_strained)
+        plan = schedule.plan(rate, randomness, is_risky=is_risky)
         hits, wrong, audits, extra = (
             hits + 1,
             wrong + is_wrong,

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from semcache.embedders.built import Artifacts, read_artifacts, remedy
+from semcache.embedders.built import WORDS_FILE, Artifacts, read_artifacts, remedy
 from semcache.embedders.embedder import WordVectors
 from semcache.embedders.forward import ForwardPass
 from semcache.embedders.windows import Window, Windower, joined
 from semcache.embedders.words import WordTable
 from semcache.entry import Embedding
 from semcache.errors import EmbedderError
-
-if TYPE_CHECKING:
-    pass
 
 # Its vector is known to the build, so that a processor on which int8 arithmetic overflows is found out at start.
 PROBE = "Which of our two contracts, the one from May or the longer one from June, can be ended by e-mail at no cost?"
@@ -43,7 +39,7 @@ class OnnxEmbedder:
         self.fingerprint = built.fingerprint
         self.dims = built.dims
         self._windower = Windower(artifacts.tokenizer.decode("utf-8"), window_tokens=built.window_tokens)
-        self._words = WordTable(np.load(io.BytesIO(artifacts.words)), self._windower)
+        self._words = _word_table(artifacts, self._windower, folder)
         self._pass: ForwardPass | None = _trusted_pass(artifacts, self._windower, folder)
         self._threads = threads or _cores()
         self._pool: ThreadPoolExecutor | None = None
@@ -89,6 +85,13 @@ class OnnxEmbedder:
                 self._forward()
                 self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="semcache-embed")
             return self._pool
+
+
+def _word_table(artifacts: Artifacts, windower: Windower, folder: Path) -> WordTable:
+    try:
+        return WordTable.read(artifacts.words, windower)
+    except EmbedderError as error:
+        raise EmbedderError(f"{folder / WORDS_FILE}: {error}; {remedy(folder)}") from error
 
 
 def _trusted_pass(artifacts: Artifacts, windower: Windower, folder: Path) -> ForwardPass:

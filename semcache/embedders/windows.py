@@ -47,6 +47,11 @@ class Windower:
         if self._room < 1:
             raise EmbedderError(f"a window of {window_tokens} tokens leaves no room for text")
 
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens it knows."""
+        return self._tokenizer.get_vocab_size()
+
     def pieces(self, text: str) -> tuple[list[int], list[str]]:
         """The whole text's tokens, special ones left out: ids and texts."""
         encoding = self._tokenizer.encode(_sound(text), add_special_tokens=False)

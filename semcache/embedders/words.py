@@ -7,6 +7,7 @@ an exemplar (benchmarks/README.md, "Alignment").
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from semcache.embedders.embedder import WordVectors
 from semcache.embedders.windows import Windower, unit
+from semcache.errors import EmbedderError
 
 if TYPE_CHECKING:
     from semcache.entry import Vectors
@@ -29,6 +31,17 @@ class WordTable:
 
     rows: NDArray[np.float16]  # shape (vocabulary, WORD_DIMS), of unit length
     windower: Windower
+
+    @classmethod
+    def read(cls, content: bytes, windower: Windower) -> WordTable:
+        """The table of a .npy file. Raises `EmbedderError` where it is none for this tokenizer."""
+        try:
+            rows = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        except ValueError as error:
+            raise EmbedderError(f"not a table of word vectors: {error}") from error
+        if rows.ndim != 2 or rows.dtype != np.float16 or len(rows) < windower.vocabulary:
+            raise EmbedderError(f"no vector of 16-bit floats for each of {windower.vocabulary} word pieces")
+        return cls(rows, windower)
 
     def words(self, text: str) -> WordVectors:
         """The text's word pieces in order, with a vector each."""

@@ -50,6 +50,14 @@ def test_the_list_says_what_is_built(cli, built: Path) -> None:
     assert NAME in cli("models", "list").stdout
 
 
+def test_the_list_says_which_model_has_no_scorer(cli, models: Path) -> None:
+    table = '[models.other]\nhub = "some/other"\ndims = 8\nwindow_tokens = 64\npooling = "mean"\nlicence = "MIT"\n'
+    with (models / "embedders.toml").open("a") as manifest:
+        manifest.write(f"\n{table}\n[models.other.sha256]\n'model.safetensors' = '{'0' * 64}'\n")
+    scorers = {row["name"]: row["scorer"] for row in cli.told("models", "list")}
+    assert scorers == {NAME: True, "other": False}
+
+
 def test_what_is_built_is_not_built_again(cli, built: Path) -> None:
     view = cli.told("models", "build", NAME)
     assert view["name"] == NAME

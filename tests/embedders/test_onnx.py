@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from semcache.embedders.built import BUILT_FILE, MODEL_FILE, TOKENIZER_FILE, read_artifacts
+from semcache.embedders.built import BUILT_FILE, MODEL_FILE, TOKENIZER_FILE, WORDS_FILE, read_artifacts
 from semcache.embedders.forward import ForwardPass
 from semcache.embedders.onnx import PROBE, OnnxEmbedder
 from semcache.embedders.windows import Windower
@@ -23,7 +23,7 @@ def test_a_model_that_is_not_built_names_the_command_that_builds_it(tmp_path: Pa
         OnnxEmbedder(tmp_path / "all-MiniLM-L6-v2")
 
 
-@pytest.mark.parametrize("file", [MODEL_FILE, TOKENIZER_FILE])
+@pytest.mark.parametrize("file", [MODEL_FILE, TOKENIZER_FILE, WORDS_FILE])
 def test_a_file_with_one_changed_byte_is_refused_with_a_remedy(default_copy: Path, file: str) -> None:
     content = bytearray((default_copy / file).read_bytes())
     content[len(content) // 2] ^= 1
@@ -33,7 +33,7 @@ def test_a_file_with_one_changed_byte_is_refused_with_a_remedy(default_copy: Pat
         OnnxEmbedder(default_copy)
 
 
-@pytest.mark.parametrize("file", [MODEL_FILE, TOKENIZER_FILE])
+@pytest.mark.parametrize("file", [MODEL_FILE, TOKENIZER_FILE, WORDS_FILE])
 def test_a_missing_file_is_refused_with_a_remedy(default_copy: Path, file: str) -> None:
     (default_copy / file).unlink()
 

@@ -1,0 +1,1 @@
+"""What is done with a request that the cache cannot answer."""
