@@ -119,9 +119,7 @@ def test_reducing_keeps_what_tells_rows_apart_and_drops_what_all_share() -> None
         pytest.param(npy(np.zeros((40_000, 8), np.int8)), "for each of 30522 word pieces", id="whole numbers"),
     ],
 )
-def test_a_table_that_does_not_fit_is_refused_with_a_remedy(
-    default_copy: Path, content: bytes, complaint: str
-) -> None:
+def test_a_table_that_does_not_fit_is_refused_with_a_remedy(default_copy: Path, content: bytes, complaint: str) -> None:
     """Even where its checksum is the one that stands in the description."""
     (default_copy / WORDS_FILE).write_bytes(content)
     path = default_copy / BUILT_FILE
