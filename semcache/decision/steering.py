@@ -22,6 +22,7 @@ _SHORTEST = 4  # word pieces that can say what an answer should be
 _LEAST_LEFT = 3  # word pieces: less than this is no question
 _MOST_CUTS = 64  # places where a stretch may begin or end; of a longer text every so manieth
 _STOP_WEIGHT = 0.1
+_LONGEST = 200  # word pieces of a text that can be told apart so
 
 Floats = NDArray[np.float64]
 
@@ -33,8 +34,10 @@ def steering_objection(question: str, credential: str, words: Callable[[str], Wo
         entry = candidate.entry
         if entry.kind is Kind.FAQ or entry.credential in ("", credential):
             return None
-        gain = deletion_gain(words(question), words(candidate.exemplar.text))
-        return STEERING if gain > MOST_GAIN else None
+        stored = words(candidate.exemplar.text)
+        if len(stored.pieces) > _LONGEST:  # a sentence of steering would drown in it
+            return None if candidate.exemplar.text.strip() == question.strip() else STEERING
+        return STEERING if deletion_gain(words(question), stored) > MOST_GAIN else None
 
     return objection
 

@@ -41,7 +41,7 @@ class HashedEmbedder:
         return Embedding(vector, windows, rows, tuple(words))
 
     def words(self, text: str) -> WordVectors:
-        words = _WORD.findall(text.lower())[:_WORDS_A_WINDOW]
+        words = _WORD.findall(text.lower())
         rows = [self._window([word]) for word in words]
         return WordVectors(tuple(words), np.stack(rows) if rows else np.zeros((0, self.dims), np.float32))
 

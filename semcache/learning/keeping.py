@@ -6,6 +6,7 @@ import json
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable
+from contextlib import suppress
 from threading import RLock
 
 from semcache.decision.audit_schedule import AuditSchedule
@@ -41,6 +42,8 @@ class BeliefBook:
         """What this namespace has learned; the shipped prior at first."""
         beliefs = self._open.get(namespace)
         if beliefs is not None:
+            with suppress(KeyError):  # it may be closed at this moment
+                self._open.move_to_end(namespace)
             return beliefs
         with self._lock:
             if namespace not in self._open:
@@ -85,7 +88,7 @@ class BeliefBook:
     def save(self) -> None:
         """Write all that is open."""
         with self._lock:
-            for namespace, beliefs in self._open.items():
+            for namespace, beliefs in list(self._open.items()):
                 self._save(namespace, beliefs)
 
     def _save(self, namespace: str, beliefs: Beliefs) -> None:

@@ -72,6 +72,7 @@ class Teacher:
         added = self._store.add_exemplar(self._exemplar(asked, entry, Label.POSITIVE, origin))
         if added is not None and is_reported_near(self._store.exemplars(entry.id), asked.embedding):
             self._store.remove_exemplars([added.id])  # it was reported meanwhile
+        self._thin_out(entry.id)
 
     def refute(self, asked: Asked, entry: Entry, origin: Origin) -> None:
         """The question is known to need another answer than this."""
@@ -93,21 +94,24 @@ class Teacher:
         return Exemplar(entry.id, asked.text, asked.embedding, label, origin, created_at=self._clock(), key=key)
 
     def _thin_out(self, entry_id: str) -> None:
-        """Keep an answer's exemplars few: the one most like another of its label goes."""
+        """Keep an answer's exemplars few: those most like another of its label go."""
         exemplars = self._store.exemplars(entry_id)
         for label in Label:
             mine = [one for one in exemplars if one.label is label and one.origin not in _BY_HAND]
-            if len(mine) > MOST_WORDINGS:
-                self._store.remove_exemplars([_most_redundant(mine).id])
+            redundant = []
+            while len(mine) > MOST_WORDINGS:
+                redundant.append(mine.pop(_most_redundant(mine)).id)
+            if redundant:
+                self._store.remove_exemplars(redundant)
 
 
 def _is_vetoed(candidate: Considered) -> bool:
     return bool(candidate.objections) and candidate.objections[0] != BELOW_THRESHOLD
 
 
-def _most_redundant(exemplars: list[Exemplar]) -> Exemplar:
-    """The second of the two that are nearest to each other."""
+def _most_redundant(exemplars: list[Exemplar]) -> int:
+    """The place of the second of the two that are nearest to each other."""
     vectors = np.stack([one.embedding.vector for one in exemplars])
     likeness = vectors @ vectors.T
     np.fill_diagonal(likeness, -1.0)
-    return exemplars[max(np.unravel_index(int(likeness.argmax()), likeness.shape))]
+    return int(max(np.unravel_index(int(likeness.argmax()), likeness.shape)))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from evidence_samples import EMBEDDER, SCOPE, candidate, embedded, entry
 from fakes import trusting_scorer
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from semcache.decision.audit_schedule import AuditPlan, AuditSchedule
 from semcache.decision.beliefs import Beliefs
 from semcache.decision.deciding import LearnedDecision
-from semcache.decision.evidence import Witness
+from semcache.decision.drift import Caution
+from semcache.decision.evidence import FEATURES, Witness
 from semcache.decision.verdict import Accepted, Rejected, Verdict
-from semcache.entry import Candidate
+from semcache.entry import Candidate, Label, Origin
 
 ASKED = "How do I reset the password of my account?"
 
@@ -29,6 +34,11 @@ class Asking:
     def _of(self, namespace: str) -> Beliefs:
         self.namespaces.append(namespace)
         return self.beliefs
+
+    def know(self, learned: np.ndarray) -> None:
+        """Take these weights for learned, whatever they are."""
+        self.beliefs.restore({**self.beliefs.as_json(), "weights": learned.tolist()}, [])
+        assert self.beliefs.now().scorer.all_weights == learned.tolist()
 
     def decide(self, asked: str, *candidates: Candidate) -> Verdict:
         return self._decision.decide(asked, embedded(asked), candidates)
@@ -65,6 +75,49 @@ def test_no_budget_and_no_weight_lifts_a_veto(error_budget: float) -> None:
     verdict = asking.decide(ASKED, candidate(ASKED, "How do I reset the password of account 4711?"))
     assert isinstance(verdict, Rejected)
     assert verdict.reason == "guard:numbers"
+
+
+weights = arrays(np.float64, len(FEATURES) + 1, elements=st.floats(-1000, 1000))
+
+
+@given(weights)
+def test_no_learned_weights_lift_a_guard(learned: np.ndarray) -> None:
+    asking = Asking()
+    asking.know(learned)
+    verdict = asking.decide(ASKED, candidate(ASKED, "How do I reset the password of account 4711?"))
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason == "guard:numbers"
+
+
+@given(weights, st.sampled_from([Origin.FEEDBACK, Origin.AUDIT]))
+def test_no_learned_weights_serve_what_was_found_wrong_near_by(learned: np.ndarray, origin: Origin) -> None:
+    asking, owner = Asking(), entry("ent_1")
+    asking.know(learned)
+    known = candidate(ASKED, "How can I reset my account password?", of=owner)
+    near = "How do I reset the password of my accounts?"
+    verdict = asking.decide(ASKED, known, candidate(ASKED, near, of=owner, label=Label.NEGATIVE, origin=origin))
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason == "negative-exemplar"
+
+
+def test_what_a_miss_taught_can_be_outweighed(asking: Asking) -> None:
+    owner = entry("ent_1")
+    known = candidate(ASKED, "How do I reset the password of my accounts?", of=owner)
+    taught = candidate(ASKED, "How do I reset the password of my phone?", of=owner, label=Label.NEGATIVE)
+    assert isinstance(asking.decide(ASKED, known, taught), Accepted)
+
+
+def test_the_reason_is_drift_where_the_alarm_alone_holds_an_answer_back() -> None:
+    asking = Asking(error_budget=0.3)
+    for number in range(2000):
+        asking.beliefs.book_other()
+        if number % 40 == 0:  # few of many requests, so that the budget lasts
+            asking.beliefs.settle_audit(AuditPlan(1.0, True, True, False), 0.99, True, float(number))
+    belief = asking.beliefs.now()
+    assert (belief.caution, belief.cut > 0) == (Caution.EXACT_ONLY, True)
+    verdict = asking.decide(ASKED, candidate(ASKED, "How do I reset the password of my accounts?"))
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason == "drift"
 
 
 def test_the_same_wording_needs_no_model() -> None:

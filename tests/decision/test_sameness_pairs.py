@@ -65,6 +65,7 @@ def test_what_only_begins_like_a_courtesy_is_kept(text: str) -> None:
         pytest.param("It costs 12 euros.", "The price is 14 euros.", "numbers", id="numbers"),
         pytest.param("Your order is AB-1234.", "You ordered AB-1243.", "ids", id="ids"),
         pytest.param("We open at 9 a.m.", "Doors are open from 10:30.", "times", id="times"),
+        pytest.param("It ends on 3 May.", "The last day is 3 June.", "dates", id="dates"),
         pytest.param("Yes, you may.", "No, that is forbidden.", "polarity", id="yes and no"),
         pytest.param("You can bring it along.", "You can't take it with you.", "polarity", id="can and can't"),
         pytest.param("Yes.", "Of course not.", "polarity", id="of course not"),

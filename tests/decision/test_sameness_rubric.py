@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakes import message
 
-from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness
+from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness, Uncertain
 from semcache.decision.sameness.rubric import CRITERIA, adjudicate, rubric_request
 
 PAIRING = Pairing("How do I reset it?", message("Press the button."), "How can I reset it?", message("Push it."))
@@ -53,8 +53,9 @@ def test_a_single_no_means_different(replies: list[Any]) -> None:
         pytest.param(message(json.dumps(YES), stop_reason="refusal"), id="refused"),
     ],
 )
-def test_what_cannot_be_read_never_makes_two_answers_the_same(reply: Any) -> None:
-    assert isinstance(judged([reply])[0], Different)
+def test_what_cannot_be_read_says_neither_same_nor_different(reply: Any) -> None:
+    assert isinstance(judged([reply])[0], Uncertain)
+    assert isinstance(judged([YES, reply])[0], Uncertain)
 
 
 def test_what_is_compared_cannot_step_out_of_its_fence() -> None:

@@ -80,6 +80,38 @@ def test_one_label_moves_little_and_many_move_much(shipped: Scorer) -> None:
     assert abs(after_many - wanted[0]) < 0.1
 
 
+@given(weights=arrays(np.float64, COUNT + 1, elements=st.floats(-50, 50)), values=rows)
+def test_weights_that_were_kept_decide_as_before(shipped: Scorer, weights: np.ndarray, values: np.ndarray) -> None:
+    scorer = shipped.with_weights(weights.tolist())
+    restored = shipped.with_weights(scorer.all_weights)
+    assert restored.all_weights == scorer.all_weights == weights.tolist()
+    assert restored.confidence(values) == scorer.confidence(values)
+    assert np.array_equal(restored.prior, shipped.prior)
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=rows, same=st.booleans(), count=st.floats(1, 500))
+def test_a_label_moves_the_confidence_to_what_it_says(
+    shipped: Scorer, values: np.ndarray, same: bool, count: float
+) -> None:
+    fitted = shipped.fitted(values[None], np.array([float(same)]), np.array([count]))
+    before, after = shipped.confidence(values), fitted.confidence(values)
+    assert after >= before - 1e-6 if same else after <= before + 1e-6
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=rows, same=st.booleans())
+def test_a_single_label_changes_no_mind(shipped: Scorer, values: np.ndarray, same: bool) -> None:
+    fitted = shipped.fitted(values[None], np.array([float(same)]), np.ones(1))
+    typical, before = shipped.centre, shipped.confidence(shipped.centre)
+    assert abs(fitted.confidence(typical) - before) < 0.05
+
+
+def test_without_labels_the_prior_stands(shipped: Scorer) -> None:
+    fitted = shipped.fitted(np.empty((0, COUNT)), np.empty(0), np.empty(0))
+    assert fitted.all_weights == pytest.approx(shipped.all_weights, abs=1e-6)
+
+
 def test_nothing_but_a_rewording_is_ever_certain(shipped: Scorer) -> None:
     sure = shipped.with_weights([1000.0, *shipped.weights])
     assert sure.confidence(shipped.centre) == HIGHEST < 1

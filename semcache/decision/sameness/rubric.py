@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Generator
 from typing import Any
 
-from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness
+from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness, Uncertain
 from semcache.exchange import Call
 from semcache.message import Message
 from semcache.request import DEFAULT_VERSION, Caller, Json, Request
@@ -68,12 +68,12 @@ def read_rubric(message: Message) -> bool | None:
 
 
 def adjudicate(pairing: Pairing, *, model: str) -> Generator[Call, Message, Sameness]:
-    """Ask in both orders; disagreement, or an answer that cannot be read, counts as different."""
+    """Ask in both orders; disagreement counts as different. An answer that cannot be read says nothing."""
     for swapped in (False, True):
         message = yield Call(rubric_request(pairing, model=model, swapped=swapped))
         verdict = read_rubric(message)
         if verdict is None:
-            return Different("claude-unreadable", 0.5)
+            return Uncertain("claude-unreadable", 0.5)
         if not verdict:
             return Different("claude", _CERTAINTY)
     return Same("claude", _CERTAINTY)
