@@ -178,7 +178,7 @@ GUARDS: dict[str, Guard] = {
     "length": _length,
 }
 
-LEARNED_GUARDS = ("negation", "opposites", "quantifier", "names", "question", "dates")
+LEARNED_GUARDS = ("negation", "opposites", "quantifier", "question", "dates")
 """These are read with some error, so they weigh in the score instead of deciding alone (see `scorer`). All other guards
 are vetoes, and nothing that is learned can lift one."""
 VETOES = tuple(name for name in GUARDS if name not in LEARNED_GUARDS)

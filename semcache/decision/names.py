@@ -18,14 +18,19 @@ def names_of(text: str, stop: frozenset[str]) -> frozenset[Name]:
     """
     tokens = list(_WORD.finditer(text))
     capitalised = [token.group()[0].isupper() for token in tokens]
-    if not any(capitalised) or 2 * sum(capitalised) > max(len(tokens), 3):
+    opening = [_opens_sentence(text, tokens, index) for index in range(len(tokens))]
+    telling = sum(is_capital and not opens for is_capital, opens in zip(capitalised, opening, strict=True))
+    if not telling or 2 * telling > max(len(tokens), 3):
         return frozenset()
     names: set[Name] = set()
     span: list[str] = []
     opens = False
     for index, token in enumerate(tokens):
+        if opening[index]:
+            _close(names, span, opens=opens, stop=stop)
+            span = []
         if capitalised[index]:
-            opens = opens if span else _opens_sentence(text, tokens, index)
+            opens = opens if span else opening[index]
             span.append(token.group().casefold().partition("'")[0])
             continue
         _close(names, span, opens=opens, stop=stop)
@@ -37,7 +42,8 @@ def names_of(text: str, stop: frozenset[str]) -> frozenset[Name]:
 def _close(names: set[Name], span: list[str], *, opens: bool, stop: frozenset[str]) -> None:
     if opens and span and (len(span) == 1 or span[0] in stop):
         span = span[1:]
-    if kept := tuple(word for word in span if word not in _NEVER_NAMES):
+    kept = tuple(word for word in span if word not in _NEVER_NAMES)
+    if any(len(word) > 1 for word in kept):  # "200 °C" names nobody
         names.add(kept)
 
 

@@ -197,7 +197,7 @@ def test_thinking_in_the_history_is_passed_over() -> None:
             id="another topic",
         ),
         pytest.param(
-            "When was Fort Alder built?\nWho built it?", "When was Fort Birch built?\nWho built it?", "context-topic",
+            "When was Fort Alder built?\nWho built it?", "When was Fort Birch built?\nWho built it?", "context-names",
             id="other name",
         ),
         pytest.param(

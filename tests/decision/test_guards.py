@@ -228,3 +228,16 @@ def test_a_conflict_does_not_show_what_it_holds() -> None:
 def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(piece: str) -> None:
     text = piece * (100_000 // len(piece))
     conflicts(text, text + "x")
+
+
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ("Larkfield Inn: Do you have a cot?", "Bristow Lodge: Do you have a cot?"),
+        ("Does Mill Garden have a terrace?", "Is there a terrace at Curry Palace?"),
+        ("Amber House: Are dogs allowed?", "Weir Cottage: Are dogs allowed?"),
+    ],
+)
+def test_another_named_place_is_a_veto_in_short_questions_too(asked: str, stored: str) -> None:
+    assert vetoed_by(Profile.of(asked), Profile.of(stored)) == "names"
+    assert vetoed_by(Profile.of(asked), Profile.of(asked.replace("Do you", "do you"))) is None
