@@ -20,14 +20,15 @@ def names_of(text: str, stop: frozenset[str]) -> frozenset[Name]:
     capitalised = [token.group()[0].isupper() for token in tokens]
     opening = [_opens_sentence(text, tokens, index) for index in range(len(tokens))]
     telling = sum(is_capital and not opens for is_capital, opens in zip(capitalised, opening, strict=True))
-    if not telling or 2 * telling > max(len(tokens), 3):
+    if 2 * telling > max(len(tokens), 3):
         return frozenset()
     names: set[Name] = set()
     span: list[str] = []
     opens = False
     for index, token in enumerate(tokens):
         if opening[index]:
-            _close(names, span, opens=opens, stop=stop)
+            is_label = bool(span) and ":" in text[tokens[index - 1].end() : tokens[index].start()]
+            _close(names, span, opens=opens and not is_label, stop=stop)
             span = []
         if capitalised[index]:
             opens = opens if span else opening[index]

@@ -236,6 +236,7 @@ def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(piece: str) -> 
         ("Larkfield Inn: Do you have a cot?", "Bristow Lodge: Do you have a cot?"),
         ("Does Mill Garden have a terrace?", "Is there a terrace at Curry Palace?"),
         ("Amber House: Are dogs allowed?", "Weir Cottage: Are dogs allowed?"),
+        ("Ambergate: Are dogs allowed?", "Weirside: Are dogs allowed?"),
     ],
 )
 def test_another_named_place_is_a_veto_in_short_questions_too(asked: str, stored: str) -> None:
