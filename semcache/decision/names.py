@@ -27,7 +27,7 @@ def names_of(text: str, stop: frozenset[str]) -> frozenset[Name]:
     opens = False
     for index, token in enumerate(tokens):
         if opening[index]:
-            is_label = bool(span) and ":" in text[tokens[index - 1].end() : tokens[index].start()]
+            is_label = bool(span) and ":" in text[tokens[index - 1].end() : token.start()]
             _close(names, span, opens=opens and not is_label, stop=stop)
             span = []
         if capitalised[index]:
