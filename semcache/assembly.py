@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 from semcache.cache import Cache
 from semcache.decision.audit_schedule import NO_AUDITS, AuditSchedule
 from semcache.decision.deciding import LearnedDecision
 from semcache.decision.evidence import Witness
+from semcache.decision.routing.router import ANY_EMBEDDER, Router, find_router
 from semcache.decision.sameness.judge import Judge
 from semcache.decision.sameness.local import LocalJudge
 from semcache.decision.scorer import Scorer, find_scorers, load_scorer
@@ -27,15 +26,25 @@ from semcache.exchange import Forward, stack
 from semcache.learning.comparing import Comparing
 from semcache.learning.keeping import BeliefBook
 from semcache.learning.learning import Learning
+from semcache.learning.routes import RouteBook, RouteComparing
 from semcache.learning.working import Working
 from semcache.ledger import Ledger
-from semcache.message import Usage
 from semcache.policy import Policy
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.settings import Settings
 from semcache.stores.limits import Limits
 from semcache.stores.opening import open_store
 from semcache.stores.store import Store
+from semcache.strategies.consent import Consent
+from semcache.strategies.routing.choice import Chooser
+from semcache.strategies.routing.classifier import Classifier
+from semcache.strategies.routing.conversations import Conversations
+from semcache.strategies.routing.health import Health
+from semcache.strategies.routing.memory import Memory
+from semcache.strategies.routing.opinions import Judges, Opinions
+from semcache.strategies.routing.step import Routing
+from semcache.strategies.routing.table import RoutingTable, find_routing_table, load_routing_table
+from semcache.tariff import baseline_at, price_at
 from semcache.tenants import Tenants
 from semcache.upstream.upstream import Upstream
 
@@ -54,6 +63,7 @@ class Assembly:
     cache: Cache
     learning: Learning
     ledger: Ledger
+    routing: Routing
     prices: PriceBook
     tenants: Tenants
     forward: Forward
@@ -63,6 +73,7 @@ class Assembly:
         """Write what is buffered and close. May be called twice."""
         self.executor.shutdown(wait=True)
         self.learning.stop()
+        self.routing.memory.save()
         self.ledger.flush()
         self.store.close()
         self.embedder.close()
@@ -83,23 +94,90 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
 
     Raises `SettingsError`, `ManifestError`, `EmbedderError`, `StoreError`.
     """
-    brought = brought or Brought()
+    ground = _ground(settings, clock, brought or Brought())
+    memory = Memory(
+        ground.store,
+        RouteBook(ground.store, tolerance=settings.routing.tolerance, dims=ground.embedder.dims),
+        Conversations(),
+        Health(),
+    )
+    memory.restore()
+    opinions = Opinions(ground.routes.table, ground.routes.judges)
+    chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
+    learning = _learning(ground, chooser, memory)
+    cache = _cache(ground, learning)
+    routing = _routing(ground, chooser, memory, learning)
+    return Assembly(
+        settings,
+        ground.store,
+        ground.embedder,
+        cache,
+        learning,
+        ground.ledger,
+        routing,
+        ground.prices,
+        Tenants(ground.store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces),
+        stack([ground.ledger.step, cache.step, routing.step]),
+        ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache"),
+    )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What every other part stands on."""
+
+    settings: Settings
+    clock: Clock
+    prices: PriceBook
+    prior: Scorer
+    embedder: Embedder
+    store: Store
+    routes: Routes
+    consent: Consent
+    ledger: Ledger
+    judge: Judge
+    randomness: random.Random
+
+
+def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
     models_dir = find_models_dir(settings)
     prices = PriceBook.load(find_claude_manifest(models_dir))
+    routes = open_routes(settings, prices, models_dir=models_dir)
     prior = open_prior(settings.embedder, models_dir=models_dir)
     embedder = brought.embedder or open_embedder(settings.embedder, models_dir=models_dir)
     store = brought.store or _store(settings, embedder, clock)
-    price = _price_at(prices, clock)
-    ledger = Ledger(store, price, clock=clock)
-    comparing = Comparing(brought.judge or LocalJudge(embedder.embed), ledger, claude_model=settings.judge_model)
-    schedule = AuditSchedule(floor=settings.audit_floor) if settings.audits else NO_AUDITS
-    book = BeliefBook(store, prior, error_budget=settings.error_budget, schedule=schedule)
-    working = Working(store, book, comparing, ledger, clock=clock)
-    learning = Learning(book, working, clock=clock, randomness=brought.randomness or random.Random())
-    cache = Cache(
-        store,
+    baseline = baseline_at(prices, routes.table.baseline, clock)
+    return _Ground(
+        settings,
+        clock,
+        prices,
+        prior,
         embedder,
-        LearnedDecision(Witness(embedder.words), learning.beliefs),
+        store,
+        routes,
+        Consent(settings.strategies, settings.namespaces),
+        Ledger(store, price_at(prices, clock), clock=clock, baseline=baseline),
+        brought.judge or LocalJudge(embedder.embed),
+        brought.randomness or random.Random(),
+    )
+
+
+def _learning(ground: _Ground, chooser: Chooser, memory: Memory) -> Learning:
+    settings, clock = ground.settings, ground.clock
+    comparing = Comparing(ground.judge, ground.ledger, claude_model=settings.judge_model)
+    schedule = AuditSchedule(floor=settings.audit_floor) if settings.audits else NO_AUDITS
+    book = BeliefBook(ground.store, ground.prior, error_budget=settings.error_budget, schedule=schedule)
+    working = Working(ground.store, book, comparing, ground.ledger, clock=clock, as_sent=chooser.as_sent)
+    routes = RouteComparing(memory.book, comparing, ground.ledger, clock=clock)
+    return Learning(book, working, routes, clock=clock, randomness=ground.randomness)
+
+
+def _cache(ground: _Ground, learning: Learning) -> Cache:
+    settings, price = ground.settings, price_at(ground.prices, ground.clock)
+    return Cache(
+        ground.store,
+        ground.embedder,
+        LearnedDecision(Witness(ground.embedder.words), learning.beliefs),
         learning,
         policy=Policy(
             settings.mode,
@@ -108,13 +186,42 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
             settings.writes_per_hour,
             settings.namespaces,
         ),
+        consent=ground.consent.serving_objection,
         cost_usd=lambda model, usage: float(price(model, usage) or 0),
-        clock=clock,
+        clock=ground.clock,
     )
-    tenants = Tenants(store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces)
-    forward = stack([ledger.step, cache.step])
-    executor = ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache")
-    return Assembly(settings, store, embedder, cache, learning, ledger, prices, tenants, forward, executor)
+
+
+def _routing(ground: _Ground, chooser: Chooser, memory: Memory, learning: Learning) -> Routing:
+    table = ground.routes.table
+    return Routing(
+        chooser,
+        ground.consent,
+        memory,
+        learning,
+        classifier=Classifier(table, table.classifier) if table.classifier is not None else None,
+        cascade_streams=ground.settings.routing.cascade_streams,
+        compares=ground.settings.audits,
+        clock=ground.clock,
+        randomness=ground.randomness,
+    )
+
+
+@dataclass(frozen=True)
+class Routes:
+    """What is known of routing before any request: the table, and the judges of complexity."""
+
+    table: RoutingTable
+    judges: Judges
+
+
+def open_routes(settings: Settings, prices: PriceBook, *, models_dir: Path) -> Routes:
+    """Raises `ManifestError`, `SettingsError`."""
+    table = load_routing_table(find_routing_table(models_dir), prices, settings.routing)
+    name = model_name(settings.embedder, models_dir=models_dir)
+    judges_file = find_router(models_dir)
+    judges = Judges(Router.load(judges_file, embedder=name), Router.load(judges_file, embedder=ANY_EMBEDDER))
+    return Routes(table, judges)
 
 
 def _store(settings: Settings, embedder: Embedder, clock: Clock) -> Store:
@@ -167,13 +274,3 @@ def find_models_dir(settings: Settings) -> Path:
     beside = Path(__file__).resolve().parents[1] / "models"
     here = Path("models")
     return here if (here / "embedders.toml").is_file() or not beside.is_dir() else beside
-
-
-def _price_at(prices: PriceBook, clock: Clock) -> Callable[[str, Usage], Decimal | None]:
-    """Today's price of a call."""
-
-    def price(model: str, usage: Usage) -> Decimal | None:
-        today = datetime.fromtimestamp(clock(), UTC).date()
-        return prices.cost_usd(model, usage, on=today)
-
-    return price

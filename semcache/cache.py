@@ -12,15 +12,15 @@ from semcache.decision.context import refers_back
 from semcache.decision.eligibility import NO_CACHE, NoLookup, lookup_permission, storage_refusal
 from semcache.decision.verdict import Decider
 from semcache.embedders.embedder import Embedder
-from semcache.entry import Bypass, Embedding, Entry, Exemplar, Hit, HitKind, Kind, Lookup, Miss, new_entry_id
+from semcache.entry import DOWNSHIFTED_TAG, Bypass, Embedding, Entry, Exemplar, Hit, Kind, Lookup, Miss, new_entry_id
 from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError
-from semcache.exchange import Answer, Call, Exchange, Forward, relabelled
+from semcache.exchange import Answer, Call, Exchange, Forward, Purpose, relabelled
 from semcache.learning.learning import Learning
 from semcache.learning.lessons import Asked, MissLesson, shadowed
 from semcache.learning.reports import REPORTED, is_withdrawn
-from semcache.message import Message, Usage, new_message_id
+from semcache.message import Message, Usage
 from semcache.policy import Policy
-from semcache.pricing import estimate_tokens
+from semcache.replaying import names_of, replayed
 from semcache.request import Mode, Request
 from semcache.search import NEAREST, UNAVAILABLE, Search, home_of
 from semcache.stores.store import Serving, Store
@@ -42,6 +42,7 @@ class Cache:
         learning: Learning,
         *,
         policy: Policy,
+        consent: Callable[[Entry, Request], str | None] = lambda entry, request: None,
         cost_usd: Callable[[str, Usage], float],
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -51,7 +52,7 @@ class Cache:
         self._cost_usd = cost_usd
         self._clock = clock
         self._learning = learning
-        self._search = Search(store, embedder, decider, clock=clock)
+        self._search = Search(store, embedder, decider, clock=clock, consent=consent)
         self.weigh = self._search.weigh
 
     def step(self, request: Request, forward: Forward) -> Exchange:
@@ -62,7 +63,9 @@ class Cache:
         if request.directives.only_if_cached:
             raise NotCached("only-if-cached: there is no stored answer for this request; send it without the directive")
         try:
-            answer = yield from relabelled(forward(request), lambda call: self._labelled(call, lookup))
+            answer = yield from relabelled(
+                forward(informed(request, lookup)), lambda call: self._labelled(call, lookup)
+            )
         except UpstreamError as error:
             error.lookup = lookup
             raise
@@ -82,7 +85,7 @@ class Cache:
 
     def serve(self, request: Request, hit: Hit) -> Answer:
         """The entry's message as this caller should see it, with a fresh id."""
-        message = self._replayed(request, hit)
+        message = replayed(request, hit, is_shared=self.policy.is_shared(request.caller.namespace))
         question = hit.question if hit.question is not None else hit.entry.question
         serving = Serving(str(message.body["id"]), hit.entry.id, question, self._clock(), hit.kind.value)
         try:
@@ -102,7 +105,8 @@ class Cache:
         except StoreError as error:
             _failed_open("the last look", error)
             return None
-        return None if hit is None else self._replayed(call.request, hit)
+        is_shared = self.policy.is_shared(call.request.caller.namespace)
+        return None if hit is None else replayed(call.request, hit, is_shared=is_shared)
 
     def remember(self, request: Request, message: Message, *, is_by_hand: bool = True) -> Entry | None:
         """Store a message as the answer to a request; None where the decision forbids it.
@@ -142,14 +146,6 @@ class Cache:
             return None
         asking = replace(request, directives=replace(request.directives, no_cache=False))
         return self._home_miss(asking, identity, NO_CACHE)
-
-    def _replayed(self, request: Request, hit: Hit) -> Message:
-        message = hit.entry.message
-        if hit.entry.kind is Kind.FAQ:
-            message = _spoken_by(request, message)
-        elif hit.kind is not HitKind.EXACT or self.policy.is_shared(request.caller.namespace):
-            message = message.without_thinking()
-        return message.with_id(new_message_id())
 
     def _tightened(self, request: Request) -> Request:
         mode = self.policy.mode_in(request.caller.namespace).tightened_by(request.directives.mode)
@@ -194,16 +190,20 @@ class Cache:
     # storing
 
     def _labelled(self, call: Call, lookup: Miss | Bypass) -> Call:
+        if call.purpose is not Purpose.ANSWER:
+            return call
         return replace(call, lookup=lookup, flight_key=_flight_key(call.request, lookup))
 
     def _remember(self, request: Request, answer: Answer) -> Answer:
         miss = answer.lookup if isinstance(answer.lookup, Miss) else getattr(answer.lookup, "would_be", None)
+        if answer.not_stored:  # an inner layer knows that it holds for now only
+            return answer
         if not isinstance(miss, Miss):
             return replace(answer, not_stored=getattr(answer.lookup, "reason", "bypass"))
         try:
             if refusal := self._refusal(request, answer.message, miss):
                 return replace(answer, not_stored=refusal)
-            return replace(answer, stored=self._stored(request, answer.message, miss))
+            return replace(answer, stored=self._stored(_marked(request, answer.call), answer.message, miss))
         except Exception as error:  # the answer is here: nothing that goes wrong now may lose it
             _failed_open("storing", error)
             return replace(answer, not_stored=UNAVAILABLE)
@@ -246,7 +246,7 @@ class Cache:
             credential=request.caller.credential,
         )
         stored = self.store.put(entry, self._exemplars(entry, miss))
-        for name in _names_of(message):
+        for name in names_of(message):
             self.store.record_serving(Serving(name, stored.id, entry.question, now, "stored"))
         return stored
 
@@ -260,10 +260,12 @@ class Cache:
         return [Exemplar(entry.id, miss.question, embedding, created_at=entry.created_at)]
 
 
-def _names_of(message: Message) -> list[str]:
-    """The ids under which its caller knows an answer from upstream: of the message, and of the request."""
-    told = (value for name, value in message.headers if name.lower() == "request-id")
-    return [name for name in (str(message.body.get("id", "")), *told) if name]
+def _marked(request: Request, call: Call | None) -> Request:
+    """What a cheaper model has answered is known by its tag: whoever insists on the model he named is not served it."""
+    if call is None or call.routed is None or not call.routed.is_downshift:
+        return request
+    tags = tuple(sorted({*request.directives.tags, DOWNSHIFTED_TAG}))
+    return replace(request, directives=replace(request.directives, tags=tags))
 
 
 def _failed_open(act: str, error: Exception) -> str:
@@ -277,15 +279,11 @@ def _flight_key(request: Request, lookup: Miss | Bypass) -> str | None:
     """Calls may share one upstream call where their answers would share one exact key."""
     if isinstance(lookup, Bypass):
         return None
-    return digest([lookup.request_key, request.max_tokens])
+    return digest([lookup.request_key, request.model, request.body.get("output_config"), request.max_tokens])
 
 
-def _spoken_by(request: Request, message: Message) -> Message:
-    """A FAQ answer as a message of the model that was asked, with usage estimated: nothing was billed."""
-    usage = {
-        "input_tokens": estimate_tokens(request.content().decode("utf-8", "replace")),
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
-        "output_tokens": estimate_tokens(message.text),
-    }
-    return replace(message, body={**message.body, "model": request.model, "usage": usage}, raw=None)
+def informed(request: Request, lookup: Lookup) -> Request:
+    """The request with the vector that the lookup has computed: what comes next need not compute it again."""
+    found = lookup.would_be if isinstance(lookup, Bypass) else lookup
+    embedding = None if found is None else found.embedding
+    return request if embedding is None else replace(request, vector=embedding.vector)

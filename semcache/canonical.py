@@ -75,6 +75,15 @@ def identify(request: Request) -> Identity:
     )
 
 
+def last_user_text(request: Request) -> str:
+    """What the user says last; empty for agent turns and prefilled answers."""
+    position = _question_position(request.messages)
+    if position is None:
+        return ""
+    blocks = _normal_content(request.messages[position].get("content"))
+    return "\n\n".join(block["text"] for block in blocks if block.get("type") == "text")
+
+
 def system_digest(request: Request) -> str:
     """Names a system prompt, whatever its marks and form: how a FAQ import is narrowed to one."""
     return digest(_normal_system(request.body.get("system")))

@@ -61,6 +61,9 @@ async def astream(
     try:
         step = step or await advance(lambda: begin(exchange))
         while isinstance(step, Call):
+            if step.is_tentative:
+                step = await _acarried(exchange, step, flights.carry, advance)
+                continue
             call, passage = step, await flights.board(step)
             try:
                 head = await passage.head()

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Vectors = NDArray[np.float32]  # shape (n, dims), rows of unit length
 
 
+DOWNSHIFTED_TAG = "semcache:downshifted"  # a cheaper model answered than its caller had named
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """All that must be equal before two questions may share an answer. Never crossed by any search."""

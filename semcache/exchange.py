@@ -5,19 +5,56 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import Enum
 
 from semcache.entry import Bypass, Entry, Lookup
 from semcache.message import Message
 from semcache.request import Request
 
 
+class Purpose(Enum):
+    """What a call is for: to answer the caller, or to find out how his request is best answered."""
+
+    ANSWER = "answer"
+    CLASSIFY = "classify"
+
+
+@dataclass(frozen=True)
+class Routed:
+    """Where a request goes, and why; `because` is ASCII, of one line, and holds nothing of the prompt."""
+
+    model: str
+    effort: str | None
+    requested: str  # the model that the caller named, or `auto`
+    category: str  # what the evidence about such requests is kept under
+    because: str
+    is_downshift: bool = False  # to a cheaper model than the caller named
+    is_failover: bool = False  # because another model failed
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A call that was paid for beside the one whose message is the answer; `why` in one word."""
+
+    message: Message
+    model: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Call:
-    """What must be sent upstream, and why. Calls with one `flight_key` share one upstream call."""
+    """What must be sent upstream, and why. Calls with one `flight_key` share one upstream call.
+
+    Nothing of a `is_tentative` call may reach the client before the exchange has seen the whole message: it may want
+    another one instead.
+    """
 
     request: Request
     lookup: Lookup = field(default_factory=lambda: Bypass("unasked"))
     flight_key: str | None = None
+    purpose: Purpose = Purpose.ANSWER
+    is_tentative: bool = False
+    routed: Routed | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +64,7 @@ class Answer:
     message: Message
     lookup: Lookup
     call: Call | None = None  # the call that brought it; None: no network
+    attempts: tuple[Attempt, ...] = ()
     stored: Entry | None = None
     not_stored: str = ""  # why, where it was not
     cost_usd: Decimal | None = None
@@ -37,6 +75,25 @@ class Answer:
         if self.cost_usd is None or self.baseline_usd is None:
             return None
         return self.baseline_usd - self.cost_usd
+
+
+CLASSIFIED = "classify"  # why an attempt was paid for: to learn where the request should go
+
+
+def strategies_of(call: Call, attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """The strategies that had a part in a call, each once."""
+    names = dict.fromkeys(call.request.shaped_by)
+    if any(attempt.why != CLASSIFIED for attempt in attempts):
+        names["cascade"] = None
+    if call.routed is not None and call.routed.is_failover:
+        names["failover"] = None
+    return tuple(names)
+
+
+def route_in_words(routed: Routed) -> str:
+    """Where a request went, and why: `claude-haiku-5-5@low (simple extraction)`."""
+    effort = "" if routed.effort is None else f"@{routed.effort}"
+    return f"{routed.model}{effort} ({routed.because})"
 
 
 Exchange = Generator[Call, Message, Answer]

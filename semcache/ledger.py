@@ -11,14 +11,14 @@ from decimal import Decimal
 
 from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
-from semcache.exchange import Answer, Exchange, Forward
-from semcache.message import Message, Usage
+from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
+from semcache.message import Message
 from semcache.request import Request
 from semcache.stores.store import LedgerRow, Store
+from semcache.tariff import Baseline, Price
 
 logger = logging.getLogger(__name__)
 
-Price = Callable[[str, Usage], Decimal | None]  # model, usage → dollars; None: the model has no known price
 ROWS_BUFFERED = 64
 SECONDS_BUFFERED = 1.0
 
@@ -26,9 +26,17 @@ SECONDS_BUFFERED = 1.0
 class Ledger:
     """Prices every answer and writes one row for it, in batches."""
 
-    def __init__(self, store: Store, price: Price, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        price: Price,
+        *,
+        clock: Callable[[], float] = time.time,
+        baseline: Baseline | None = None,
+    ) -> None:
         self._store = store
         self._price = price
+        self._baseline = baseline or (lambda request, served, usage: price(served, usage))
         self._clock = clock
         self._rows: list[LedgerRow] = []
         self._written_at = clock()
@@ -49,11 +57,19 @@ class Ledger:
 
     def priced(self, request: Request, answer: Answer) -> Answer:
         """The answer with its cost and its baseline: the same request as it came, at real-time price."""
-        usage = answer.message.usage
-        model = request.model if isinstance(answer.lookup, Hit) else answer.message.model or request.model
-        baseline = self._price(model, usage)
+        usage, served = answer.message.usage, answer.message.model or request.model
+        baseline = self._baseline(request, served, usage)
         is_free = isinstance(answer.lookup, Hit) or answer.message.coalesced
-        return replace(answer, cost_usd=Decimal(0) if is_free else baseline, baseline_usd=baseline)
+        costs = [Decimal(0) if is_free else self._price(served, usage)]
+        costs += [
+            self._price(attempt.message.model or attempt.model, attempt.message.usage)
+            for attempt in answer.attempts
+            if not attempt.message.coalesced
+        ]
+        known = [cost for cost in costs if cost is not None]
+        return replace(
+            answer, cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None, baseline_usd=baseline
+        )
 
     def book_overhead(self, outcome: str, namespace: str, model: str, message: Message) -> None:
         """Book a call that we made for ourselves: an audit or a judgement. It saves nothing and is paid for."""
@@ -111,6 +127,8 @@ class Ledger:
             input_tokens=usage.prompt_tokens,
             output_tokens=usage.output_tokens,
             latency_ms=(now - began_at) * 1000,
+            strategies=() if answer.call is None else strategies_of(answer.call, answer.attempts),
+            route="" if answer.call is None or answer.call.routed is None else route_in_words(answer.call.routed),
         )
 
 

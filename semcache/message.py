@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from functools import cached_property
 
 from semcache.errors import UpstreamTorn
@@ -42,6 +43,21 @@ class Usage:
             is_batch=usage.get("service_tier") == "batch",
             is_fast=usage.get("speed") == "fast",
             is_us=usage.get("inference_geo") == "us",
+        )
+
+    def recounted(self, factor: Decimal) -> Usage:
+        """The same texts as another model's tokenizer would count them."""
+
+        def count(tokens: int) -> int:
+            return round(tokens * factor)
+
+        return replace(
+            self,
+            input_tokens=count(self.input_tokens),
+            cache_write_5m_tokens=count(self.cache_write_5m_tokens),
+            cache_write_1h_tokens=count(self.cache_write_1h_tokens),
+            cache_read_tokens=count(self.cache_read_tokens),
+            output_tokens=count(self.output_tokens),
         )
 
     @property

@@ -24,6 +24,48 @@ class Namespace:
     members: tuple[str, ...] = ()
     mode: Mode | None = None
     ttl_seconds: float | None = None
+    downshift: bool = False  # requests that name a model may be answered by a cheaper one that is proven as good
+    strategies: tuple[str, ...] | None = None  # None: those of the service
+
+
+@dataclass(frozen=True)
+class TaskPolicy:
+    """What the operator says of a task; None and empty: as in models/routing.toml."""
+
+    arm: str | None = None
+    max_tokens: int | None = None
+    answer_pattern: str | None = None  # a regular expression that an answer's text must match, or it is asked again
+
+
+@dataclass(frozen=True)
+class RouteRule:
+    """Requests that meet every given condition are of this task, or go to this arm. The first rule that fits counts."""
+
+    task: str = ""
+    arm: str = ""
+    namespace: str | None = None
+    tag: str | None = None
+    system: str | None = None  # the beginning of the system prompt's hash, as `semcache lookup --explain` shows it
+    question: str | None = None  # a regular expression that occurs in the last user text
+
+
+@dataclass(frozen=True)
+class RoutingPolicy:
+    """Where misses may go. Arms are texts: a model, or `model@effort`; empty: as in models/routing.toml."""
+
+    simple: str = ""
+    moderate: str = ""
+    complex: str = ""
+    baseline: str = ""
+    tasks: Mapping[str, TaskPolicy] = field(default_factory=dict)
+    rules: tuple[RouteRule, ...] = ()
+    classifier: str = ""  # the Claude model that is asked how hard a request is; empty: none
+    tolerance: float = 0.05  # share of cheaper answers that may be materially worse
+    cascade_streams: bool = False  # hold a stream back until its answer has been checked
+
+
+STRATEGIES = ("tiering", "routing", "cascade", "failover")
+"""What can be switched off for a request, a namespace, or everywhere; see `RoutingPolicy` for the settings."""
 
 
 @dataclass(frozen=True)

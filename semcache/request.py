@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from semcache.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float32]  # shape (dims,), unit length
 
 Json = dict[str, Any]
 Headers = tuple[tuple[str, str], ...]
@@ -42,6 +48,17 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class Wish:
+    """Which strategies the caller wants: only these, or all but these. He can only switch off."""
+
+    only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+
+    def allows(self, strategy: str) -> bool:
+        return strategy not in self.without and (self.only is None or strategy in self.only)
+
+
+@dataclass(frozen=True)
 class Directives:
     """What the caller asks of the cache, read from headers or arguments (RFC 9111 §5.2.1)."""
 
@@ -51,6 +68,9 @@ class Directives:
     only_if_cached: bool = False
     max_age_seconds: float | None = None
     tags: tuple[str, ...] = ()
+    task: str = ""  # what kind of work this is, where the caller says so
+    strategies: Wish = Wish()
+    check: Callable[[str], bool] | None = field(default=None, compare=False)  # whether an answer's text will do
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,9 @@ class Request:
     query: str = ""
     raw: bytes | None = field(default=None, repr=False, compare=False)
     shaped_by: tuple[str, ...] = ()
+    vector: Vector | None = field(
+        default=None, repr=False, compare=False
+    )  # of the last user text, where it was looked up
 
     @classmethod
     def parse(cls, raw: bytes, **known: Any) -> Request:
@@ -119,6 +142,11 @@ class Request:
     def reshaped(self, strategy: str, changes: Mapping[str, Any]) -> Request:
         """A new request with these body fields, signed by the strategy that wanted them."""
         return replace(self, body={**self.body, **changes}, raw=None, shaped_by=(*self.shaped_by, strategy))
+
+    def signed(self, strategy: str, *, instead_of: str) -> Request:
+        """The same request with one strategy named in another's place among those that shaped it."""
+        names = tuple(name for name in self.shaped_by if name != instead_of)
+        return replace(self, shaped_by=(*names, strategy))
 
 
 def parse_object(raw: bytes) -> Json:

@@ -20,13 +20,13 @@ from semcache.wire import (
     RequestTooLarge,
     answer_body,
     answer_headers,
-    error_response,
     forwarded_headers,
     live_headers,
     lower_headers,
     read_request,
     relayed,
 )
+from semcache.wire_errors import error_response
 
 MESSAGES_PATH = "/v1/messages"
 

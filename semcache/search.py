@@ -12,7 +12,7 @@ from semcache.decision.eligibility import ExactOnly, SemanticLookup, fits
 from semcache.decision.steering import steering_objection
 from semcache.decision.verdict import Accepted, Decider, Objection
 from semcache.embedders.embedder import Embedder
-from semcache.entry import Candidate, Considered, Embedding, Hit, HitKind, Kind, Miss, Scope
+from semcache.entry import Candidate, Considered, Embedding, Entry, Hit, HitKind, Kind, Miss, Scope
 from semcache.errors import EmbedderError
 from semcache.faq import fold_question
 from semcache.request import Mode, Request
@@ -67,8 +67,17 @@ class _Trail:
 class Search:
     """Searches one store with one embedding model and one way to decide. Raises `StoreError`."""
 
-    def __init__(self, store: Store, embedder: Embedder, decider: Decider, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        embedder: Embedder,
+        decider: Decider,
+        *,
+        clock: Callable[[], float],
+        consent: Callable[[Entry, Request], str | None] = lambda entry, request: None,
+    ) -> None:
         self._store = store
+        self._consent = consent
         self._embedder = embedder
         self._decider = decider
         self._clock = clock
@@ -101,7 +110,7 @@ class Search:
         """The stored answer to the very same request, from the first of these scopes and keys that has it."""
         for scope, key in places:
             entry = self._store.get_exact(scope, key)
-            if entry is not None and fits(entry, request, now=self._clock()) is None:
+            if entry is not None and self._fits(entry, request, self._clock()):
                 return Hit(HitKind.EXACT, entry, similarity=1.0, confidence=1.0)
         return None
 
@@ -121,7 +130,7 @@ class Search:
     def _exact_faq(self, request: Request, question: str, scopes: list[Scope]) -> Hit | None:
         for scope in scopes:
             entry = self._store.get_exact(scope, faq_key(scope, question))
-            if entry is not None and fits(entry, request, now=self._clock()) is None:
+            if entry is not None and self._fits(entry, request, self._clock()):
                 return Hit(HitKind.FAQ, entry, similarity=1.0, confidence=1.0)
         return None
 
@@ -150,8 +159,11 @@ class Search:
                 trail.reason = UNAVAILABLE
                 return []
             near = self._store.nearest(scope, trail.embedding, k=NEAREST)
-            found += [candidate for candidate in near if fits(candidate.entry, request, now=now) is None]
+            found += [candidate for candidate in near if self._fits(candidate.entry, request, now)]
         return sorted(found, key=lambda candidate: -candidate.similarity)
+
+    def _fits(self, entry: Entry, request: Request, now: float) -> bool:
+        return fits(entry, request, now=now) is None and self._consent(entry, request) is None
 
     def _objection(self, request: Request, place: Home) -> Objection:
         """What speaks against a candidate beside its wording: its conversation, and what others may have put in it."""

@@ -11,8 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from semcache.errors import SettingsError
-from semcache.policy import Namespace, ServiceKey
+from semcache.policy import STRATEGIES, Namespace, RoutingPolicy, ServiceKey
 from semcache.request import Mode
+from semcache.settings_tables import (
+    boolean,
+    namespaces,
+    number,
+    routing,
+    service_keys,
+    strategies,
+    text,
+    whole,
+)
 
 CONFIG_FILE = "semcache.toml"
 PREFIX = "SEMCACHE_"
@@ -51,10 +61,13 @@ class Settings:
     ping_seconds: float = 15.0
     threads: int | None = None
     log_level: str = "INFO"
+    strategies: tuple[str, ...] = STRATEGIES
+    routing: RoutingPolicy = field(default_factory=RoutingPolicy)
     namespaces: dict[str, Namespace] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check(0 < self.error_budget < 1, "error_budget: must lie between 0 and 1, for example 0.01")
+        _check(0 < self.routing.tolerance < 1, "routing.tolerance: must lie between 0 and 1, for example 0.05")
         _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
         _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
@@ -84,7 +97,7 @@ ABOUT = {
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
     "error_budget": "tolerated share of requests that are answered wrongly from memory",
-    "audits": "answer a share of similar hits again upstream, afterwards, and compare: it proves and it teaches",
+    "audits": "ask a share of what was served from memory or by a cheaper model again, afterwards: it proves and teaches",
     "audit_floor": "share of similar hits that goes on being audited once 600 have been; more are at first",
     "judge_model": "Claude model that judges answers where the local judge is uncertain; none: they stay unjudged",
     "mode": "how far the cache may go: off, shadow, exact or semantic; callers can only tighten",
@@ -103,7 +116,11 @@ ABOUT = {
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
     "log_level": "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged",
-    "namespaces": "tables [namespaces.NAME] in semcache.toml: shared, members, mode, ttl_seconds",
+    "strategies": "strategies in use, comma-separated, `all` or `none`; namespaces and callers can only narrow it",
+    "routing": "table [routing] in semcache.toml: simple, moderate, complex, baseline, classifier, tolerance, "
+    "cascade_streams, tasks, rules",
+    "namespaces": "tables [namespaces.NAME] in semcache.toml: shared, members, mode, ttl_seconds, downshift, "
+    "strategies",
 }
 
 
@@ -137,12 +154,12 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     values = {}
-    for variable, text in environment.items():
+    for variable, given in environment.items():
         if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
             continue
         name = _known(variable.removeprefix(PREFIX).lower(), where="environment", shown=variable)
-        if text != "":
-            values[name] = _converted(name, text, variable)
+        if given != "":
+            values[name] = _converted(name, given, variable)
     if environment.get("ANTHROPIC_API_KEY"):
         values["anthropic_api_key"] = environment["ANTHROPIC_API_KEY"]
     return values
@@ -169,85 +186,17 @@ def _converted(name: str, value: Any, where: str) -> Any:
         raise SettingsError(f"{where}: {name} must be {_KINDS.get(kind, kind)}{shown}") from error
 
 
-def _boolean(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[_or_value_error(value)]
-
-
-def _or_value_error(value: Any) -> str:
-    if not isinstance(value, str) or value.lower() not in ("true", "1", "yes", "false", "0", "no"):
-        raise ValueError(value)
-    return value.lower()
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool):
-        raise TypeError(value)
-    return float(value)
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool | float):
-        raise TypeError(value)
-    return int(value)
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    parts = value.split(",") if isinstance(value, str) else value
-    return tuple(_text(part).strip() for part in parts if _text(part).strip())
-
-
-def _service_keys(value: Any) -> tuple[ServiceKey, ...]:
-    keys = []
-    for number, word in enumerate(_words(value), start=1):
-        label, colon, key = word.partition(":")
-        keys.append(ServiceKey(label, key) if colon and label and key else ServiceKey(f"key-{number}", word))
-    return tuple(keys)
-
-
-def _namespaces(value: Any) -> dict[str, Namespace]:
-    return {_text(name): _namespace(name, dict(table)) for name, table in value.items()}
-
-
-def _namespace(name: str, table: dict[str, Any]) -> Namespace:
-    names = [each.name for each in fields(Namespace)]
-    for key in table:
-        near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(names)}"
-        _check(key in names, f"namespaces.{name}: unknown setting {key}{hint}")
-    return Namespace(**{key: _namespace_value(name, key, value) for key, value in table.items()})
-
-
-def _namespace_value(name: str, key: str, value: Any) -> Any:
-    convert, kind = {
-        "shared": (_boolean, "true or false"),
-        "members": (_words, "a list of labels of service keys"),
-        "mode": (Mode, "off, shadow, exact or semantic"),
-        "ttl_seconds": (_number, "a number"),
-    }[key]
-    try:
-        return convert(value)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise SettingsError(f"namespaces.{name}: {key} must be {kind}, got {value!r}") from error
-
-
 _CONVERTERS: dict[str, Callable[[Any], Any]] = {
-    "str": _text, "int": _whole, "float": _number, "bool": _boolean,
-    "Path": lambda value: Path(_text(value)).expanduser(),
-    "Mode": lambda value: Mode(_text(value).lower()), "tuple[str, ...]": _words,
-    "tuple[ServiceKey, ...]": _service_keys, "dict[str, Namespace]": _namespaces,
+    "str": text, "int": whole, "float": number, "bool": boolean,
+    "Path": lambda value: Path(text(value)).expanduser(),
+    "Mode": lambda value: Mode(text(value).lower()), "tuple[str, ...]": strategies,
+    "tuple[ServiceKey, ...]": service_keys, "dict[str, Namespace]": namespaces, "RoutingPolicy": routing,
 }  # fmt: skip
 _KINDS = {
     "str": "a text", "int": "a whole number", "float": "a number", "bool": "true or false", "Path": "a path",
-    "Mode": "off, shadow, exact or semantic", "tuple[str, ...]": "a list of words",
+    "Mode": "off, shadow, exact or semantic", "tuple[str, ...]": f"all, none, or names of {', '.join(STRATEGIES)}",
     "tuple[ServiceKey, ...]": "`label:key` words separated by commas", "dict[str, Namespace]": "tables",
+    "RoutingPolicy": "a table",
 }  # fmt: skip
 
 

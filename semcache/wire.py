@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from semcache.entry import Bypass, Entry, Hit, Lookup, Miss
-from semcache.errors import (
-    BudgetExceeded,
-    InvalidRequest,
-    NotAllowed,
-    NotCached,
-    SemcacheError,
-    StoreUnavailable,
-    UpstreamError,
-    UpstreamStatus,
-    UpstreamTimeout,
-)
+from semcache.errors import InvalidRequest
 from semcache.events import replay
-from semcache.exchange import Answer, Call
+from semcache.exchange import Answer, Attempt, Call, route_in_words, strategies_of
 from semcache.message import Message
-from semcache.request import Directives, Headers, Json, Mode, Request, encode_json
+from semcache.policy import STRATEGIES
+from semcache.request import Directives, Headers, Mode, Request, Wish
 from semcache.tenants import Tenants
 
 PREFIX = "x-semcache-"
@@ -74,6 +64,8 @@ def read_directives(headers: Headers) -> Directives:
         only_if_cached="only-if-cached" in wishes,
         max_age_seconds=wishes.get("max-age"),
         tags=read_tags(_header(headers, "x-semcache-tags") or ""),
+        task=_task(_header(headers, "x-semcache-task")),
+        strategies=read_wish(_header(headers, "x-semcache-strategies")),
     )
 
 
@@ -85,6 +77,31 @@ def read_tags(text: str) -> tuple[str, ...]:
             f"x-semcache-tags: at most {_MAX_TAGS} tags of 1 to 64 letters, digits or . : / @ + - _, split by commas"
         )
     return tags
+
+
+def read_wish(text: str | None) -> Wish:
+    """`all`, `none`, the strategies that may be used, or, each with a minus before it, those that may not."""
+    words = [word.strip().lower() for word in (text or "all").split(",") if word.strip()]
+    if words in (["all"], ["none"]):
+        return Wish() if words == ["all"] else Wish(only=frozenset())
+    unwanted = frozenset(word.removeprefix("-") for word in words if word.startswith("-"))
+    wanted = frozenset(word for word in words if not word.startswith("-"))
+    if not (unwanted | wanted) <= set(STRATEGIES) or bool(unwanted) == bool(wanted):
+        raise InvalidRequest(
+            f"x-semcache-strategies: use all, none, or names of {', '.join(STRATEGIES)}, split by commas; "
+            "to leave some out, write a minus before each"
+        )
+    return Wish(without=unwanted) if unwanted else Wish(only=wanted)
+
+
+def _task(text: str | None) -> str:
+    """The name of a task; whether there is such a one, the router knows."""
+    name = (text or "").strip().lower()
+    if not re.fullmatch(r"[a-z0-9_-]{0,64}", name):
+        raise InvalidRequest(
+            "x-semcache-task: a name of at most 64 letters, digits, - or _, for example classification"
+        )
+    return name
 
 
 def _mode(text: str | None) -> Mode:
@@ -157,7 +174,7 @@ def answer_headers(request: Request, answer: Answer, *, upstream: str, now: floa
         *age,
         ("x-semcache-model", message.model),
         ("x-semcache-upstream", upstream),
-        *_strategies(answer.call),
+        *_strategies(answer.call, answer.attempts),
         *money,
     )
 
@@ -225,10 +242,13 @@ def _money(answer: Answer) -> Headers:
     return (("x-semcache-cost-usd", f"{answer.cost_usd:f}"), ("x-semcache-saved-usd", f"{saved:f}"))
 
 
-def _strategies(call: Call | None) -> Headers:
-    if call is None or not call.request.shaped_by:
+def _strategies(call: Call | None, attempts: Sequence[Attempt] = ()) -> Headers:
+    """What shaped the request, and where it was sent, and why."""
+    if call is None:
         return ()
-    return (("x-semcache-strategies", ",".join(call.request.shaped_by)),)
+    names = strategies_of(call, attempts)
+    used = (("x-semcache-strategies", ",".join(names)),) if names else ()
+    return used if call.routed is None else (*used, ("x-semcache-route", route_in_words(call.routed)))
 
 
 def _token(reason: str) -> str:
@@ -236,57 +256,9 @@ def _token(reason: str) -> str:
     return reason if re.fullmatch(r"[A-Za-z*][\w!#$%&'*+.^`|~:/-]*", reason) else '"' + reason.replace('"', "'") + '"'
 
 
-# errors: one mapping from our tree to HTTP
-
-
-def error_response(error: SemcacheError, *, upstream: str) -> tuple[int, Headers, bytes]:
-    """Status, headers and body for an error; Claude's own errors go back byte for byte."""
-    ours: Headers = (("x-semcache-upstream", upstream),)
-    if isinstance(error, UpstreamError) and isinstance(error.lookup, Miss | Bypass):
-        ours = (*ours, ("cache-status", cache_status(error.lookup)), *lookup_headers(error.lookup))
-    if isinstance(error, UpstreamStatus):
-        return error.status, (*relayed(error.headers, without=frozenset({"cache-status"})), *ours), error.body
-    status, kind = _status_of(error)
-    request_id = new_request_id()
-    body = encode_json({"type": "error", "error": {"type": kind, "message": str(error)}, "request_id": request_id})
-    return status, (("content-type", "application/json"), ("request-id", request_id), *ours), body
-
-
-def _status_of(error: SemcacheError) -> tuple[int, str]:  # noqa: C901, PLR0911 - one line for each kind
-    match error:
-        case RequestTooLarge():
-            return 413, "request_too_large"
-        case InvalidRequest():
-            return 400, "invalid_request_error"
-        case NotAllowed(authenticated=True):
-            return 403, "permission_error"
-        case NotAllowed():
-            return 401, "authentication_error"
-        case BudgetExceeded():
-            return 429, "rate_limit_error"
-        case NotCached() | UpstreamTimeout():
-            return 504, "timeout_error"
-        case UpstreamError():
-            return 502, "api_error"
-        case StoreUnavailable():
-            return 503, "api_error"
-        case _:
-            return 500, "api_error"
-
-
 def request_id_of(message: Message) -> str:
     """The request id of an answer from memory: like its message id, so that feedback may name either."""
     return f"req_{message.body['id'].removeprefix('msg_')}"
-
-
-def new_request_id() -> str:
-    """A request id in Claude's form."""
-    return f"req_{random.getrandbits(96):024x}"
-
-
-def event_error(kind: str, message: str) -> Json:
-    """The body of an `error` event on a stream that has already begun."""
-    return {"type": "error", "error": {"type": kind, "message": message}}
 
 
 def lower_headers(pairs: Iterable[tuple[bytes, bytes]]) -> Headers:

@@ -28,6 +28,7 @@ from semcache.feedback import Correction, Effect, correct, find_judged
 from semcache.learning.comparing import Comparing
 from semcache.learning.keeping import BeliefBook
 from semcache.learning.learning import Learning
+from semcache.learning.routes import RouteBook, RouteComparing
 from semcache.learning.working import Working
 from semcache.ledger import Ledger
 from semcache.message import Message
@@ -74,7 +75,8 @@ def make(clock: Clock, **parts: Any) -> Cache:
     ledger = Ledger(store, lambda model, usage: None, clock=clock)
     comparing = Comparing(LocalJudge(embedder.embed), ledger, claude_model=None)
     working = Working(store, book, comparing, ledger, clock=clock)
-    learning = Learning(book, working, clock=clock, randomness=random.Random(0))
+    routes = RouteComparing(RouteBook(store, tolerance=0.05, dims=embedder.dims), comparing, ledger, clock=clock)
+    learning = Learning(book, working, routes, clock=clock, randomness=random.Random(0))
     return Cache(
         store,
         embedder,

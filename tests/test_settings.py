@@ -42,7 +42,7 @@ def test_a_wrong_setting_is_named_with_its_remedy(environment: dict[str, str], p
         pytest.param("prot = 1", "did you mean port", id="typo"),
         pytest.param("port = ", "not valid TOML", id="broken"),
         pytest.param("[namespaces.a]\nsahred = true", "unknown setting sahred; did you mean shared", id="nested"),
-        pytest.param('[namespaces.a]\nmode = "loud"', "namespaces.a: mode must be off, shadow", id="nested mode"),
+        pytest.param('[namespaces.a]\nmode = "loud"', "namespaces.a.mode must be off, shadow", id="nested mode"),
         pytest.param('[namespaces.a]\nmembers = ["x"]', "no service key is labelled x", id="stranger"),
     ],
 )

@@ -13,15 +13,8 @@ from semcache.errors import InvalidRequest, NotAllowed, NotCached, SemcacheError
 from semcache.exchange import Answer, Call
 from semcache.request import Headers, Mode
 from semcache.tenants import Tenants
-from semcache.wire import (
-    RequestTooLarge,
-    answer_body,
-    answer_headers,
-    cache_status,
-    error_response,
-    read_directives,
-    read_request,
-)
+from semcache.wire import RequestTooLarge, answer_body, answer_headers, cache_status, read_directives, read_request
+from semcache.wire_errors import error_response
 
 TENANTS = Tenants(b"secret")
 RAW = b'{"model":"claude-haiku-5-5",  "max_tokens":5,"messages":[]}'

@@ -17,8 +17,10 @@ def request_options(command: F) -> F:
     """Adds the options that make a request out of a question."""
     for option in reversed(
         (
-            click.option("--model", default="claude-sonnet-5-5", show_default=True, help="Claude model."),
+            click.option("--model", default="claude-sonnet-5-5", show_default=True, help="Claude model, or auto."),
             click.option("--system", help="System prompt."),
+            click.option("--task", default="", help="Kind of work, for example classification."),
+            click.option("--strategies", help="Strategies that may be used: all, none, names, or -names."),
             click.option("--namespace", help="Namespace the question belongs to."),
             click.option(
                 "--max-tokens", type=click.IntRange(min=1), default=1024, show_default=True, help="Longest answer."
@@ -68,18 +70,24 @@ def lookup(question: str, explain: bool, as_json: bool, **options: Any) -> None:
     Looks with the credential that `ask` would use: ANTHROPIC_API_KEY, or the simulator's with --upstream simulator.
     The exit code is 0 for a hit and 1 otherwise.
     """
+    from semcache.canonical import system_digest
     from semcache.cli.views import lookup_view
+    from semcache.service.route_views import route_view
 
     with opened(**_places(options)) as cache:
         found = cache.lookup(question, **options)
         explanation = cache.explain(found, namespace=options["namespace"] or "default") if explain else None
         view = lookup_view(found, explanation)
+        if explain:
+            view["route"] = route_view(cache.explain_route(question, **options))
+            view["system"] = system_digest(cache.parts.request(question, **options))
     if as_json:
         print_json(view)
     else:
         _print_lookup(view)
         if explain:
             _print_explanation(view["explanation"])
+            _print_route(view["route"], view["system"])
     if view["outcome"] in ("miss", "bypass"):
         raise click.exceptions.Exit(1)
 
@@ -137,10 +145,23 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
             click.echo(f"  {part['says']}")
 
 
+def _print_route(route: dict[str, Any], system: str) -> None:
+    """Where a miss would go; the system prompt's hash is what rules in semcache.toml are written with."""
+    click.echo(f"\nOn a miss: {route['says']}")
+    if route["weak_right"] is not None:
+        chances = f"{route['weak_right']:.2f}, of a large one {route['strong_right']:.2f}"
+        click.echo(f"  Chance of a small model {chances}: {route['evidence']}")
+    if route["would_be"]:
+        click.echo(f"  It would go to {route['would_be']} ({route['category']}).")
+    click.echo(f"  System prompt: {system[:16]}")
+
+
 def _footnote(view: dict[str, Any]) -> str:
     parts = [view["outcome"] + (f" ({view['reason']})" if view["reason"] else "")]
     if view["similarity"] is not None:
         parts.append(f"similarity {view['similarity']}, confidence {view['confidence']}")
+    if view["route"]:
+        parts.append(view["route"])
     parts.append(f"{view['latency_ms']:.1f} ms")
     if view["cost_usd"] is None:
         parts.append("cost unknown: no price for this model")

@@ -11,6 +11,7 @@ from semcache.cli.opening import opened
 from semcache.cli.output import ServiceUrl, json_option, print_json, print_table, store_options
 
 _COLUMNS = ("namespace", "similar hits", "audits", "found wrong", "wrong at most", "last 30 days", "labels", "caution")
+_ROUTE_COLUMNS = ("namespace", "cheaper model for", "requests", "compared", "worse", "worse at most", "proven")
 _NOT_KNOWN = "not known"
 
 
@@ -32,17 +33,37 @@ def quality(namespace: str | None, url: str | None, as_json: bool, **where: str 
         click.echo(sentence)
     if view["namespaces"]:
         print_table(_COLUMNS, [_row(each) for each in view["namespaces"]], right=_COLUMNS[1:7])
+    _print_routes(view["routes"])
     for each in view["namespaces"]:
         if each["caution_reason"]:
             click.echo(f"{each['namespace']} is {each['caution']}: {each['caution_reason']}")
 
 
+def _print_routes(routes: list[dict[str, Any]]) -> None:
+    """What is proven of cheaper models; nothing where none was tried."""
+    if routes:
+        rows = [
+            (
+                each["namespace"],
+                each["category"],
+                each["routed"],
+                each["compared"],
+                _NOT_KNOWN if each["worse"] is None else f"{each['worse']:g}",
+                _bound(each["worse_at_most"]),
+                "yes" if each["certified"] else "no",
+            )
+            for each in routes
+        ]
+        print_table(_ROUTE_COLUMNS, rows, right=_ROUTE_COLUMNS[2:6])
+
+
 def _read_here(namespace: str | None, where: dict[str, str | None]) -> dict[str, Any]:
     from semcache.service.quality_views import quality_view
+    from semcache.service.route_views import route_report_view
 
     with opened(**where) as cache:
-        view: dict[str, Any] = quality_view(cache.quality(namespace))
-        return view
+        routes = [route_report_view(*each) for each in cache.routes(namespace)]
+        return {**quality_view(cache.quality(namespace)), "routes": routes}
 
 
 def _read_there(url: str, namespace: str | None, where: dict[str, str | None]) -> dict[str, Any]:

@@ -36,11 +36,19 @@ def ask_service(  # noqa: PLR0913 - the fields of a request and of its headers
     mode: str = "semantic",
     namespace: str | None = None,
     tags: Sequence[str] = (),
+    task: str = "",
+    strategies: str | None = None,
 ) -> dict[str, Any]:
     """One question over HTTP; the answer, and what the response headers say about it."""
     import anthropic
 
-    named = {"x-semcache-mode": mode, "x-semcache-namespace": namespace, "x-semcache-tags": ",".join(tags)}
+    named = {
+        "x-semcache-mode": mode,
+        "x-semcache-namespace": namespace,
+        "x-semcache-tags": ",".join(tags),
+        "x-semcache-task": task,
+        "x-semcache-strategies": strategies,
+    }
     client = client or sdk_client(url)
     began = time.perf_counter()
     try:
@@ -77,6 +85,7 @@ def _view(headers: Mapping[str, str], *, answer: str, model: str, latency_ms: fl
         "stored": entry if "stored" in words else None,
         "similarity": _number(headers.get("x-semcache-similarity")),
         "confidence": _number(headers.get("x-semcache-confidence")),
+        "route": headers.get("x-semcache-route"),
         "cost_usd": _dollars(headers.get("x-semcache-cost-usd")),
         "saved_usd": _dollars(headers.get("x-semcache-saved-usd")),
         "latency_ms": round(latency_ms, 2),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from semcache.entry import Bypass, Considered, Hit, Lookup, Miss
-from semcache.exchange import Answer
+from semcache.exchange import Answer, route_in_words
 from semcache.learning.explaining import Explanation
 from semcache.service.quality_views import explanation_view
 
@@ -37,6 +37,7 @@ def answer_view(answer: Answer, *, upstream: str, latency_ms: float) -> dict[str
         "entry": lookup.entry.id if isinstance(lookup, Hit) else None,
         "stored": answer.stored.id if answer.stored else None,
         **_numbers(lookup),
+        "route": None if answer.call is None or answer.call.routed is None else route_in_words(answer.call.routed),
         "cost_usd": answer.cost_usd,
         "saved_usd": answer.saved_usd,
         "latency_ms": round(latency_ms, 2),

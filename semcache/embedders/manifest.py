@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from semcache.errors import ManifestError
+from semcache.shipped import find_shipped
 
 MANIFEST_NAME = "embedders.toml"
 SCHEMA_VERSION = 1
@@ -52,12 +53,7 @@ class EmbedderSpec:
 
 def find_manifest(models_dir: Path) -> Path:
     """The manifest in `models_dir`, else the one shipped in the package, else the repository's."""
-    package = Path(__file__).resolve().parents[1]
-    places = [folder / MANIFEST_NAME for folder in (models_dir, package / "data", package.parent / "models")]
-    for place in places:
-        if place.is_file():
-            return place
-    raise ManifestError(f"{MANIFEST_NAME}: not found; looked at {', '.join(map(str, places))}")
+    return find_shipped(MANIFEST_NAME, models_dir)
 
 
 def read_manifest(path: Path) -> dict[str, EmbedderSpec]:

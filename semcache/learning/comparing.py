@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
+from typing import TypeVar
 
+from semcache.decision.routing.worse import Comparison, compared
 from semcache.decision.sameness.judge import Judge, judged
-from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness, Uncertain
+from semcache.decision.sameness.outcomes import Different, Pairing, Same
 from semcache.errors import UpstreamError
 from semcache.exchange import Call
 from semcache.ledger import Ledger
@@ -15,6 +17,7 @@ from semcache.message import Message
 logger = logging.getLogger(__name__)
 
 Send = Callable[[Call], Message]
+T = TypeVar("T")
 
 
 class Comparing:
@@ -41,7 +44,15 @@ class Comparing:
             case _:
                 return None
 
-    def _run(self, judging: Generator[Call, Message, Sameness], namespace: str, send: Send | None) -> Sameness:
+    def comparison(
+        self, question: str, *, stronger: Message, weaker: Message, namespace: str, send: Send
+    ) -> Comparison:
+        """Whether the cheaper model's answer is materially worse than the dearer one's."""
+        judging = compared(self._judge, question, stronger=stronger, weaker=weaker, claude_model=self._claude_model)
+        return self._run(judging, namespace, send) or Comparison.UNKNOWN
+
+    def _run(self, judging: Generator[Call, Message, T], namespace: str, send: Send | None) -> T | None:
+        """None: Claude could not be asked."""
         try:
             call = next(judging)
             while True:
@@ -50,10 +61,10 @@ class Comparing:
                 self._ledger.book_overhead("judge", namespace, call.request.model, message)
                 call = judging.send(message)
         except StopIteration as stop:
-            outcome: Sameness = stop.value
+            outcome: T = stop.value
             return outcome
         except UpstreamError as error:
             logger.warning("the judge %s could not be asked: %s", self._claude_model, type(error).__name__)
-            return Uncertain("claude-unreachable", 0.5)
+            return None
         finally:
             judging.close()

@@ -14,7 +14,8 @@ from semcache.entry import Hit, Miss
 from semcache.errors import SemcacheError
 from semcache.learning.audit_log import AuditLog
 from semcache.learning.keeping import BeliefBook
-from semcache.learning.lessons import Asked, Audit, Keep, Lesson, MissLesson, Report, ShadowLesson
+from semcache.learning.lessons import Asked, Audit, Keep, Lesson, MissLesson, Report, RouteLesson, ShadowLesson
+from semcache.learning.routes import RouteComparing
 from semcache.learning.working import Send, Working
 from semcache.request import Request
 
@@ -28,10 +29,17 @@ class Learning:
     """Owns one worker thread. Until it is started with a way to ask upstream, audits wait."""
 
     def __init__(
-        self, book: BeliefBook, working: Working, *, clock: Callable[[], float], randomness: random.Random
+        self,
+        book: BeliefBook,
+        working: Working,
+        routes: RouteComparing,
+        *,
+        clock: Callable[[], float],
+        randomness: random.Random,
     ) -> None:
         self._book = book
         self._working = working
+        self._routes = routes
         self._clock = clock
         self._randomness = randomness
         self._waiting: deque[Lesson] = deque()
@@ -88,6 +96,10 @@ class Learning:
         else:
             beliefs.settle_unaudited(plan, self._clock())
         return plan.is_drawn
+
+    def note_route(self, lesson: RouteLesson) -> None:
+        """A request was routed that is also to be asked of the other model."""
+        self._add(lesson)
 
     def note_report(self, report: Report) -> None:
         """People choose what they report, so it teaches the weights, and says nothing about rates."""
@@ -148,17 +160,7 @@ class Learning:
 
     def _learn(self, lesson: Lesson) -> None:
         try:
-            match lesson:
-                case MissLesson():
-                    self._working.learn_miss(lesson, self._send)
-                case ShadowLesson():
-                    self._working.learn_shadow(lesson, self._send)
-                case Audit():
-                    self._working.audit(lesson, self._send)
-                case Report():
-                    self._working.learn_report(lesson)
-                case _:
-                    assert_never(lesson)
+            self._work_through(lesson)
         except SemcacheError as error:
             logger.warning("%s failed: %s", type(lesson).__name__, type(error).__name__)
         except Exception as error:  # a lesson that cannot be learned must not end learning
@@ -166,6 +168,21 @@ class Learning:
         self._done += 1
         if self._done % _SAVE_EVERY == 0:
             self._save()
+
+    def _work_through(self, lesson: Lesson) -> None:
+        match lesson:
+            case MissLesson():
+                self._working.learn_miss(lesson, self._send)
+            case ShadowLesson():
+                self._working.learn_shadow(lesson, self._send)
+            case Audit():
+                self._working.audit(lesson, self._send)
+            case Report():
+                self._working.learn_report(lesson)
+            case RouteLesson():
+                self._routes.learn(lesson, self._send)
+            case _:
+                assert_never(lesson)
 
     def _save(self) -> None:
         try:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from semcache.decision.audit_schedule import AuditPlan
 from semcache.entry import Considered, Embedding, Entry, Hit, Miss
 from semcache.exchange import Answer
 from semcache.message import Message
 from semcache.request import Request
+
+if TYPE_CHECKING:
+    from semcache.request import Vector
 
 Keep = Callable[[Message], Entry | None]  # stores a fresh answer to the request it was made for
 
@@ -63,6 +67,24 @@ class Report:
     is_right: bool
 
 
+@dataclass(frozen=True)
+class RouteLesson:
+    """A routed request that is also asked of the other model, to see whether the cheaper one's answer is worse.
+
+    `answered` went to the caller; `other` is the request for the model he was not answered by.
+    """
+
+    namespace: str
+    category: str
+    plan: AuditPlan
+    question: str = field(repr=False)
+    vector: Vector | None = field(repr=False)
+    answered: Message = field(repr=False)
+    other: Request = field(repr=False)
+    answered_is_weaker: bool
+    was_named: bool  # the caller named the dearer model
+
+
 def shadowed(would_be: Hit | Miss | None, answer: Answer, keep: Keep) -> ShadowLesson | MissLesson | Hit | None:
     """What there is to learn where a request was decided about, but answered upstream."""
     fresh = answer.message
@@ -76,4 +98,4 @@ def shadowed(would_be: Hit | Miss | None, answer: Answer, keep: Keep) -> ShadowL
     return None
 
 
-Lesson = MissLesson | ShadowLesson | Audit | Report
+Lesson = MissLesson | ShadowLesson | Audit | Report | RouteLesson

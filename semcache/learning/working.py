@@ -39,7 +39,7 @@ class _Found:
 class Working:
     """Blocking; for the background thread only. Raises `SemcacheError`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it joins
         self,
         store: Store,
         book: BeliefBook,
@@ -47,7 +47,9 @@ class Working:
         ledger: Ledger,
         *,
         clock: Callable[[], float],
+        as_sent: Callable[[Request], Request] = lambda request: request,
     ) -> None:
+        self._as_sent = as_sent
         self._store = store
         self._book = book
         self._teacher = Teacher(store, book, clock=clock)
@@ -168,6 +170,7 @@ class Working:
         self._announce(namespace, beliefs.learn_free(likeliest.candidate.confidence, likeliest.same, self._clock()))
 
     def _asked_again(self, request: Request, namespace: str, send: Send) -> Message:
+        request = self._as_sent(request)
         body = {name: value for name, value in request.body.items() if name != "stream"}
         try:
             message = send(Call(replace(request, body=body, raw=None)))

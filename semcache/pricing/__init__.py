@@ -1,7 +1,7 @@
 """What Claude models are, accept and cost. Pure: read from a manifest, then only looked up."""
 
 from semcache.pricing.book import PriceBook, Terms, find_claude_manifest
-from semcache.pricing.model import Disabled, Effort, Lifecycle, Model, Preserved, Prices, Sampling, Thinking
+from semcache.pricing.model import Disabled, Effort, Lifecycle, Model, Preserved, Prices, Sampling, Thinking, Tier
 from semcache.pricing.tokens import estimate_tokens
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Sampling",
     "Terms",
     "Thinking",
+    "Tier",
     "estimate_tokens",
     "find_claude_manifest",
 ]

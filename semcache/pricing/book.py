@@ -8,10 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple, TypedDict, Unpack
 
-from semcache.errors import ManifestError
 from semcache.message import Usage
 from semcache.pricing.manifest import Manifest, read_manifest
 from semcache.pricing.model import Lifecycle, Model, Prices
+from semcache.shipped import find_shipped
 
 MANIFEST_NAME = "claude.toml"
 _RATES_KEPT = 1024
@@ -144,14 +144,7 @@ class PriceBook:
 
 def find_claude_manifest(models_dir: Path | None) -> Path:
     """The manifest in `models_dir`, else the one shipped in the package, else the repository's."""
-    package = Path(__file__).resolve().parents[1]
-    places = [package / "data" / MANIFEST_NAME, package.parent / "models" / MANIFEST_NAME]
-    if models_dir is not None:
-        places.insert(0, models_dir / MANIFEST_NAME)
-    for place in places:
-        if place.is_file():
-            return place
-    raise ManifestError(f"{MANIFEST_NAME}: not found; looked at {', '.join(map(str, places))}")
+    return find_shipped(MANIFEST_NAME, models_dir)
 
 
 def _listed(model: Model, occasion: _Occasion) -> Prices | None:

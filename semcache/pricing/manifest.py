@@ -22,6 +22,7 @@ from semcache.pricing.model import (
     Prices,
     Sampling,
     Thinking,
+    Tier,
 )
 
 SCHEMA_VERSION = 1
@@ -134,6 +135,7 @@ def _model(table: _Table) -> Model:
         aliases=table.words("aliases", ()),
         display_name=table.take("display_name", str),
         line=table.take("line", str),
+        tier=table.choice("tier", Tier),
         released=table.take("released", date, None),
         lifecycle=table.choice("lifecycle", Lifecycle),
         deprecated_at=table.take("deprecated_at", date, None),

@@ -17,6 +17,15 @@ class Lifecycle(Enum):
     RETIRED = "retired"
 
 
+class Tier(Enum):
+    """How strong, and how dear, a model is among the others."""
+
+    SMALL = "small"
+    MIDDLE = "middle"
+    LARGE = "large"
+    TOP = "top"
+
+
 class Disabled(Enum):
     """Whether `thinking: {"type": "disabled"}` is accepted."""
 
@@ -95,6 +104,7 @@ class Model:
     aliases: tuple[str, ...]
     display_name: str
     line: str
+    tier: Tier
     released: date | None
     lifecycle: Lifecycle
     deprecated_at: date | None

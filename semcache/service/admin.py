@@ -23,6 +23,7 @@ from semcache.request import Request as MessagesRequest
 from semcache.search import faq_key
 from semcache.service.bodies import EditBody, FaqBody, KindName, PurgeBody
 from semcache.service.quality_views import audit_view, quality_view
+from semcache.service.route_views import route_report_view
 from semcache.service.routes import AdminRoute, TheService
 from semcache.service.views import entry_view, exemplar_view, import_view, savings_view
 from semcache.stores.store import Selection
@@ -184,7 +185,9 @@ def savings(service: TheService, since: float | None = None, namespace: str | No
 def quality(service: TheService, namespace: str | None = None) -> Json:
     """What is known of the answers served from memory: certificate, budget, caution, and what going live would give."""
     assembly = service.parts.cache_parts
-    return quality_view(quality_of(assembly.learning.book, namespace, now=assembly.cache.now()))
+    now = assembly.cache.now()
+    routes = [route_report_view(*each) for each in assembly.routing.memory.book.reports(now, namespace)]
+    return {**quality_view(quality_of(assembly.learning.book, namespace, now=now)), "routes": routes}
 
 
 @router.get("/audits")

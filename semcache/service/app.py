@@ -29,7 +29,7 @@ from semcache.service.relay import RelayEndpoint
 from semcache.service.service import Service
 from semcache.settings import Settings
 from semcache.upstream.upstream import Upstream
-from semcache.wire import error_response, event_error, new_request_id
+from semcache.wire_errors import error_response, event_error, new_request_id
 
 Clock = Callable[[], float]
 
@@ -57,6 +57,7 @@ def app_around(opening: Callable[[], Parts]) -> FastAPI:
         redirect_slashes=False,
     )
     app.router.routes.insert(0, Route("/v1/messages", MessagesEndpoint(), methods=["POST"]))
+    app.router.routes.insert(1, Route("/task/{task}/v1/messages", MessagesEndpoint(), methods=["POST"]))
     for path, endpoint in (("/", _front), ("/healthz", _healthz), ("/readyz", _readyz), ("/metrics", _metrics)):
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
     app.include_router(callers.router)

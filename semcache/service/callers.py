@@ -13,7 +13,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from semcache.canonical import identify
+from semcache.cache import informed
+from semcache.canonical import identify, system_digest
 from semcache.client import DEFAULT_MAX_TOKENS, DEFAULT_MODEL
 from semcache.entry import Bypass, Entry, Kind, Lookup
 from semcache.errors import NotAllowed
@@ -25,9 +26,11 @@ from semcache.search import UNAVAILABLE
 from semcache.service.admin import NoSuchEntry
 from semcache.service.bodies import FeedbackBody
 from semcache.service.quality_views import correction_view, explanation_view
+from semcache.service.route_views import route_view
 from semcache.service.routes import CallerRoute, TheService
 from semcache.service.service import Service
 from semcache.service.views import lookup_view
+from semcache.strategies.routing.explaining import explain_route
 from semcache.tenants import Tenants
 from semcache.wire import cache_status, lookup_headers, lower_headers, read_request
 
@@ -55,7 +58,10 @@ async def explain_lookup(request: Request, service: TheService, response: Respon
         shows = service.gate.admits(request.scope) or not service.settings.namespace(namespace).shared
         explained = explain(lookup, assembly.learning.beliefs(namespace))
         explanation = explanation_view(explained, shows_wordings=shows)
-        return lookup, {**lookup_view(lookup, identify(wanted)), "explanation": explanation}
+        route = explain_route(assembly.routing.chooser, informed(wanted, lookup))
+        view = {**lookup_view(lookup, identify(wanted)), "explanation": explanation, "route": route_view(route)}
+        view["identity"]["system"] = system_digest(wanted)
+        return lookup, view
 
     lookup, view = await run_in_threadpool(work)
     for name, value in (("cache-status", cache_status(lookup)), *lookup_headers(lookup)):

@@ -45,6 +45,12 @@ class Metrics:
         )
         self._cost = Counter("semcache_cost_usd", "What the upstream billed", registry=self.registry)
         self._saved = Counter("semcache_saved_usd", "What hits would have cost", registry=self.registry)
+        self._routed = Counter(
+            "semcache_routed", "Requests whose model was chosen", ["model", "how"], registry=self.registry
+        )
+        self._attempts = Counter(
+            "semcache_attempts", "Calls paid for beside the one that answered", ["why"], registry=self.registry
+        )
         self._faults = Counter(
             "semcache_upstream_errors", "Calls that failed, by status", ["status"], registry=self.registry
         )
@@ -79,7 +85,16 @@ class Metrics:
         children.output_tokens.inc(usage.output_tokens)
         self._cost.inc(float(answer.cost_usd or 0))
         self._saved.inc(max(0.0, float(answer.saved_usd or 0)))
+        self._count_route(answer)
         return outcome
+
+    def _count_route(self, answer: Answer) -> None:
+        routed = None if answer.call is None else answer.call.routed
+        if routed is not None:
+            how = "failover" if routed.is_failover else "downshift" if routed.is_downshift else "auto"
+            self._routed.labels(routed.model, how).inc()
+        for attempt in answer.attempts:
+            self._attempts.labels(attempt.why).inc()
 
     def failed(self, error: SemcacheError, seconds: float) -> str:
         """Count a request that ended in an error; returns its outcome."""

@@ -12,14 +12,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from semcache.assembly import Assembly, assemble, find_models_dir, open_upstream
+from semcache.assembly import Assembly, assemble, find_models_dir, open_routes, open_upstream
 from semcache.entry import Bypass
 from semcache.errors import EmbedderError, NotCached, StoreError, StoreUnavailable, UpstreamError
 from semcache.exchange import Exchange, Forward, relabelled, stack
 from semcache.pricing import PriceBook, find_claude_manifest
-from semcache.request import Request
+from semcache.request import AUTO_MODEL, Request
 from semcache.search import UNAVAILABLE
 from semcache.settings import Settings
+from semcache.strategies.routing.arms import Arm, Level
+from semcache.strategies.translation import Translation, translated
 from semcache.tenants import Tenants
 from semcache.upstream.upstream import Upstream
 
@@ -73,10 +75,20 @@ def open_parts(settings: Settings, *, clock: Clock = time.time, upstream: Upstre
 
 
 def _without_cache(settings: Settings, prices: PriceBook, *, clock: Clock, upstream: Upstream, fault: str) -> Parts:
-    forward = stack([partial(_pass_on, prices, clock)])
+    middle = open_routes(settings, prices, models_dir=find_models_dir(settings)).table.ladder[Level.MODERATE]
+    forward = stack([partial(_pass_on, prices, clock), partial(_named, middle, clock)])
     tenants = Tenants(secrets.token_bytes(32), keys=settings.api_keys, namespaces=settings.namespaces)
     executor = ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache")
     return Parts(settings, forward, tenants, upstream, executor, clock=clock, fault=fault)
+
+
+def _named(middle: Arm, clock: Clock, request: Request, forward: Forward) -> Exchange:
+    """`auto` is no model that Claude knows: without anything to choose by, it means the middle of the ladder."""
+    if request.model == AUTO_MODEL:
+        today = datetime.fromtimestamp(clock(), UTC).date()
+        outcome = translated(request, source=middle.model, target=middle.model, on=today)
+        request = outcome.request if isinstance(outcome, Translation) else request
+    return (yield from forward(request))
 
 
 def _pass_on(prices: PriceBook, clock: Clock, request: Request, forward: Forward) -> Exchange:

@@ -17,7 +17,8 @@ from semcache.service.access import refuse_stowaways
 from semcache.service.asgi import ClientGone, read_body, send_whole, unless_gone
 from semcache.service.service import Service
 from semcache.service.streaming import send_end, send_live
-from semcache.wire import answer_body, answer_headers, error_response, lower_headers, read_request
+from semcache.wire import answer_body, answer_headers, lower_headers, read_request
+from semcache.wire_errors import error_response
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class MessagesEndpoint:
 
 async def _read(service: Service, scope: Scope, receive: Receive) -> Request:
     limit = service.settings.max_request_bytes
-    headers = lower_headers(scope["headers"])
+    headers = (*lower_headers(scope["headers"]), *_task_of(scope))
     refuse_stowaways(headers)
     raw = await read_body(scope, receive, max_bytes=limit)
     read = partial(
@@ -52,6 +53,12 @@ async def _read(service: Service, scope: Scope, receive: Receive) -> Request:
         max_bytes=limit,
     )
     return read() if len(raw) <= _PARSED_INLINE_BYTES and not _is_encoded(headers) else await service.advance(read)
+
+
+def _task_of(scope: Scope) -> Headers:
+    """The task that the base URL names, for clients that cannot send headers of their own."""
+    task = scope.get("path_params", {}).get("task")
+    return () if task is None else (("x-semcache-task", task),)
 
 
 class _Visit:

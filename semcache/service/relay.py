@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import re
+from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
-from semcache.errors import SemcacheError, UpstreamError
-from semcache.request import Headers
+from semcache.errors import InvalidRequest, SemcacheError, UpstreamError
+from semcache.request import AUTO_MODEL, Headers, Request, encode_json
 from semcache.service.access import refuse_stowaways
 from semcache.service.asgi import ClientGone, read_body, send_chunk, send_head, send_whole, unless_gone
 from semcache.service.service import Service
 from semcache.upstream.upstream import UpstreamRequest, UpstreamResponse
-from semcache.wire import error_response, forwarded_headers, lower_headers, relayed
+from semcache.wire import forwarded_headers, lower_headers, relayed
+from semcache.wire_errors import error_response
 
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 500_000_000  # the largest body Claude accepts anywhere: a file (Claude API §2.4)
+_COUNT_TOKENS = "/v1/messages/count_tokens"
+_TASK = re.compile(r"\A/task/[^/]+(?=/v1/)")  # a base URL that names a task
 _BATCHES = re.compile(r"/v1/messages/batches(?:/[^/]+(?:/cancel)?)?/?")
 _HOST = re.compile(rb"[\w.:\[\]-]+")
 _RESULTS_URL = re.compile(rb'("results_url"\s*:\s*")https?://[^"]*?(/v1/messages/batches/)')
@@ -47,13 +51,23 @@ async def _read(service: Service, scope: Scope, receive: Receive) -> UpstreamReq
     refuse_stowaways(headers)
     service.parts.tenants.admit(headers)
     body = await read_body(scope, receive, max_bytes=MAX_BODY_BYTES)
-    return UpstreamRequest(
-        scope["method"],
-        scope["raw_path"].decode("latin-1"),
-        scope["query_string"].decode("latin-1"),
-        forwarded_headers(headers, service.parts.tenants),
-        body,
-    )
+    path = _TASK.sub("", scope["raw_path"].decode("latin-1"))
+    headers = forwarded_headers(headers, service.parts.tenants)
+    if path == _COUNT_TOKENS and AUTO_MODEL.encode() in body:
+        body = await service.advance(partial(_countable, service, body, headers))
+    return UpstreamRequest(scope["method"], path, scope["query_string"].decode("latin-1"), headers, body)
+
+
+def _countable(service: Service, body: bytes, headers: Headers) -> bytes:
+    """Tokens are counted by the tokenizer of a model: for `auto`, of the one that the request would go to."""
+    try:
+        request = Request.parse(body, headers=headers)
+    except InvalidRequest:
+        return body  # for Claude to say what is wrong with it
+    assembly = service.parts.assembly
+    if request.model != AUTO_MODEL or assembly is None:
+        return body
+    return encode_json({**request.body, "model": assembly.routing.chooser.as_sent(request).model})
 
 
 class _Return:

@@ -65,6 +65,8 @@ class LedgerRow:
     input_tokens: int
     output_tokens: int
     latency_ms: float
+    strategies: tuple[str, ...] = ()  # that had a part in it
+    route: str = ""  # where it was sent, and why; empty: nothing was chosen
 
 
 @dataclass(frozen=True)

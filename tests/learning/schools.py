@@ -19,6 +19,7 @@ from semcache.exchange import Call
 from semcache.learning.comparing import Comparing
 from semcache.learning.keeping import BeliefBook
 from semcache.learning.lessons import Asked, Audit, MissLesson
+from semcache.learning.routes import RouteBook, RouteComparing
 from semcache.learning.teacher import Teacher
 from semcache.learning.working import Working
 from semcache.ledger import Ledger
@@ -58,6 +59,8 @@ class School:
         self.ledger = Ledger(self.store, lambda model, usage: PRICE_USD, clock=self.clock)
         self.comparing = Comparing(WordForWord(), self.ledger, claude_model=judge_model)
         self.working = Working(self.store, self.book, self.comparing, self.ledger, clock=self.clock)
+        self.route_book = RouteBook(self.store, tolerance=0.05, dims=EMBEDDER.dims)
+        self.routes = RouteComparing(self.route_book, self.comparing, self.ledger, clock=self.clock)
         self.teacher = Teacher(self.store, self.book, clock=self.clock)
 
     def stored(self, question: str, answer: str, *, kind: Kind = Kind.LEARNED, origin: Origin = Origin.MISS) -> Entry:

@@ -21,7 +21,7 @@ SECONDS = 20.0  # more than anything here takes
 
 
 def learning_of(school: School) -> Learning:
-    return Learning(school.book, school.working, clock=school.clock, randomness=random.Random(1))
+    return Learning(school.book, school.working, school.routes, clock=school.clock, randomness=random.Random(1))
 
 
 @pytest.fixture

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from semcache.decision.routing.quality import OUTCOMES, Contribution, Outcome, QualityModel
 from semcache.decision.routing.surface import surface_names, surface_of
 from semcache.errors import ManifestError
+from semcache.shipped import find_shipped
 
+ROUTER_NAME = "router.toml"
 ANY_EMBEDDER = "any"  # the name of the model that judges by the surface alone
 _WORTH_SAYING = 0.1  # log-odds
 
@@ -83,6 +85,11 @@ class Router:
         surface = surface_of(text)
         outcomes = self.model.outcomes(surface, vector)
         return complexity_of(outcomes, self.model.contributions(surface, vector, names=surface_names()))
+
+
+def find_router(models_dir: Path | None) -> Path:
+    """Raises `ManifestError`."""
+    return find_shipped(ROUTER_NAME, models_dir)
 
 
 def complexity_of(

@@ -18,8 +18,8 @@ _EXACT = Context(prec=60)
 def book(connection: sqlite3.Connection, rows: Sequence[LedgerRow]) -> None:
     connection.executemany(
         "INSERT INTO ledger (at, namespace, label, outcome, reason, requested_model, served_model, "
-        "baseline_pico_usd, cost_pico_usd, input_tokens, output_tokens, latency_ms) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "baseline_pico_usd, cost_pico_usd, input_tokens, output_tokens, latency_ms, strategies, route) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [_values(row) for row in rows],
     )
 
@@ -62,6 +62,8 @@ def _values(row: LedgerRow) -> tuple[object, ...]:
         row.input_tokens,
         row.output_tokens,
         row.latency_ms,
+        ",".join(row.strategies),
+        row.route,
     )
 
 

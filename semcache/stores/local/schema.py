@@ -105,10 +105,16 @@ _LEARNING = (
     "CREATE TABLE documents (name TEXT PRIMARY KEY, content BLOB NOT NULL) STRICT",
 )
 
+_ROUTES = (
+    "ALTER TABLE ledger ADD COLUMN strategies TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE ledger ADD COLUMN route TEXT NOT NULL DEFAULT ''",
+)
+
 MIGRATIONS = {
     "m001_entries_and_exemplars": _TABLES,
     "m002_change_log_and_totals": _BOOKKEEPING,
     "m003_aliases_servings_and_observations": _LEARNING,
+    "m004_routes": _ROUTES,
 }
 
 
