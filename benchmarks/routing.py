@@ -18,7 +18,6 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,8 @@ from typing import Any
 import numpy as np
 from plots import RESULTS, MissingPlots
 from remembering import shared_embedder
-from reporting import ROOT, Bar, print_report, report
+from reporting import Bar, print_report, report
+from routing_latency import latency
 from routing_plot import RULER, draw_routing
 from train_router import (
     PLANS,
@@ -44,7 +44,6 @@ from workloads import MissingData
 
 from semcache.decision.routing.neighbours import STRENGTH, WIDTH, weighted_outcomes
 from semcache.decision.routing.quality import OUTCOMES, Floats, standardised
-from semcache.decision.routing.router import Router
 from semcache.decision.routing.surface import surface_names, surface_of
 
 Contender = Callable[[Recorded, Recorded], Floats]  # learned from the first: outcomes of the second, a row each
@@ -219,20 +218,6 @@ def transfer(recorded: Recorded, data: Path | None) -> dict[str, Any]:
 def _read_texts(texts: Sequence[str]) -> tuple[Floats, Floats]:
     vectors = [shared_embedder().embed(text).vector for text in texts]
     return np.array([surface_of(text) for text in texts]), np.array(vectors, np.float64)
-
-
-def latency(data: Path | None, *, most: int = 2000) -> dict[str, Any]:
-    """What one judgement takes with the vector at hand: reading the surface, the model, the reasons."""
-    router = Router.load(ROOT / "models" / "router.toml", embedder=shared_embedder().name)
-    texts = [str(row["prompt"]) for row in read_rows(data, "mmlu")[:: max(1, 9000 // most)]]
-    cases = [(text, shared_embedder().embed(text).vector) for text in texts]
-    taken = []
-    for text, vector in cases:
-        started = time.perf_counter()
-        router.judge(text, vector)
-        taken.append(1000 * (time.perf_counter() - started))
-    cuts = statistics.quantiles(taken, n=100)
-    return {"p50_ms": round(cuts[49], 4), "p95_ms": round(cuts[94], 4), "judged": len(taken)}
 
 
 def _lines(recorded: Recorded, price_ratio: float) -> dict[str, dict[str, Any]]:

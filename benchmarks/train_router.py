@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{len(recorded.subjects)} requests, {len(set(recorded.subjects))} subjects: {plan}")
     models = {shared_embedder().name: fitted(recorded, plan), "any": fitted(recorded, Plan(0, plan.ridge))}
     if options.write is not None:
-        options.write.write_text(_written(models), "utf-8")
+        options.write.write_text(written(models), "utf-8")
     return 0
 
 
@@ -187,7 +187,7 @@ def predicted(model: QualityModel, recorded: Recorded) -> Floats:
     return np.asarray(shares / shares.sum(1, keepdims=True))
 
 
-def _written(models: dict[str, QualityModel]) -> str:
+def written(models: dict[str, QualityModel]) -> str:
     lines = [_HEAD, 'weak = "mixtral-8x7b"', 'strong = "gpt-4"']
     lines += ['trained_on = "RouteLLM (Apache-2.0), recorded answers to 9,060 questions of MMLU (MIT)"', ""]
     for name, model in models.items():

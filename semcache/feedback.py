@@ -87,8 +87,17 @@ def correct(cache: Cache, judged: Judged, *, right: bool) -> Correction:
         _learn(cache, judged, right=right)
     elif not right:
         _withdraw(cache, entry, exemplars)
+    _teach_router(cache, judged, exemplars, right=right)
     wordings = {one.text for one in exemplars if one.label is Label.POSITIVE} - {judged.question}
     return Correction(judged, effect, tuple(sorted(wordings)), tuple(servings))
+
+
+def _teach_router(cache: Cache, judged: Judged, exemplars: list[Exemplar], *, right: bool) -> None:
+    """Whether the model that was chosen for such a question was enough; nothing where the caller's own answered."""
+    asked = next((one for one in exemplars if one.text == judged.question), None)
+    if asked is not None and judged.entry.served_model != judged.entry.requested_model:
+        namespace = judged.entry.scope.namespace
+        cache.learning.note_routed_answer(namespace, asked.embedding.vector, was_enough=right)
 
 
 def _learn(cache: Cache, judged: Judged, *, right: bool) -> None:

@@ -97,7 +97,7 @@ ABOUT = {
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
     "error_budget": "tolerated share of requests that are answered wrongly from memory",
-    "audits": "ask a share of what was served from memory or by a cheaper model again, afterwards: it proves and teaches",
+    "audits": "ask a share of what memory or a cheaper model answered again, afterwards: it proves and it teaches",
     "audit_floor": "share of similar hits that goes on being audited once 600 have been; more are at first",
     "judge_model": "Claude model that judges answers where the local judge is uncertain; none: they stay unjudged",
     "mode": "how far the cache may go: off, shadow, exact or semantic; callers can only tighten",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +52,15 @@ def simulate(host: str, port: int, answers: str | None, **delays: float) -> None
     from semcache.assembly import find_models_dir
     from semcache.pricing import PriceBook, find_claude_manifest
     from semcache.settings import load_settings
-    from semcache.upstream.simulator import Conduct, Simulator, simulator_app
+    from semcache.upstream.simulator import BatchConduct, Conduct, Simulator, simulator_app
 
     prices = PriceBook.load(find_claude_manifest(find_models_dir(load_settings())))
     conduct = Conduct(head_delay_seconds=delays["head_delay"], chunk_delay_seconds=delays["chunk_delay"])
-    simulator = Simulator(prices, answers=_table(answers) if answers else None, conduct=conduct)
     with _bound(host, port) as listener, suppress(KeyboardInterrupt):
         where = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+        # Clients fetch a batch's results where it says they are: here, and not at Claude, with the caller's key.
+        conduct = replace(conduct, batches=BatchConduct(results_base_url=f"http://{where}"))
+        simulator = Simulator(prices, answers=_table(answers) if answers else None, conduct=conduct)
         click.echo(f"simulator of the Messages API on http://{where} (no answer comes from Claude)")
         config = uvicorn.Config(simulator_app(simulator), log_level="warning", ws="none", proxy_headers=False)
         uvicorn.Server(config).run(sockets=[listener])

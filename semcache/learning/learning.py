@@ -7,7 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from threading import Condition, Lock, Thread
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from semcache.decision.beliefs import Beliefs
 from semcache.entry import Hit, Miss
@@ -18,6 +18,9 @@ from semcache.learning.lessons import Asked, Audit, Keep, Lesson, MissLesson, Re
 from semcache.learning.routes import RouteComparing
 from semcache.learning.working import Send, Working
 from semcache.request import Request
+
+if TYPE_CHECKING:
+    from semcache.request import Vector
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +103,10 @@ class Learning:
     def note_route(self, lesson: RouteLesson) -> None:
         """A request was routed that is also to be asked of the other model."""
         self._add(lesson)
+
+    def note_routed_answer(self, namespace: str, vector: Vector, *, was_enough: bool) -> None:
+        """A person's word on an answer of a model that was chosen for him."""
+        self._routes.note_answer(namespace, vector, was_enough=was_enough)
 
     def note_report(self, report: Report) -> None:
         """People choose what they report, so it teaches the weights, and says nothing about rates."""

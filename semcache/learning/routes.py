@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from threading import RLock
+from typing import TYPE_CHECKING
 
 from semcache.decision.routing.evidence import CategoryReport, RouteEvidence
 from semcache.decision.routing.quality import Outcome
@@ -19,6 +20,9 @@ from semcache.learning.lessons import RouteLesson
 from semcache.ledger import Ledger
 from semcache.message import Message
 from semcache.stores.store import Store
+
+if TYPE_CHECKING:
+    from semcache.request import Vector
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +123,10 @@ class RouteComparing:
             evidence.learn(lesson.vector, outcome)
         elif lesson.was_named:  # what nobody could judge may have been worse: only so does the certificate hold
             evidence.settle(lesson.category, lesson.plan, True, now)
+
+    def note_answer(self, namespace: str, vector: Vector, *, was_enough: bool) -> None:
+        """People choose what they report, so it teaches about requests like it, and proves nothing."""
+        self._book.of(namespace).learn(vector, Outcome.BOTH if was_enough else Outcome.STRONG_ONLY)
 
     def _asked(self, lesson: RouteLesson, send: Send) -> Message:
         body = {name: value for name, value in lesson.other.body.items() if name != "stream"}

@@ -154,8 +154,8 @@ def test_routing_saves_against_the_usual_choice(opened: Any) -> None:
 
 
 def test_a_request_that_no_model_takes_is_refused_with_a_remedy(opened: Any) -> None:
+    cache = opened(**quiet(simple=OPUS, moderate=OPUS, complex=OPUS))
     with pytest.raises(InvalidRequest, match="model: auto finds no model that takes this request"):
-        cache = opened(**quiet(simple=OPUS, moderate=OPUS, complex=OPUS))
         cache.ask(EASY, model="auto", tools=[{"name": "t", "input_schema": {}}], tool_choice={"type": "any"})
 
 
@@ -437,6 +437,14 @@ def test_an_audit_of_an_answer_to_auto_asks_the_model_that_would_be_chosen(opene
     cache.ask(EASY + " Please", model="auto")
     cache.settle(10)
     assert "auto" not in asked_models(cache)
+
+
+def test_people_who_report_a_cheap_answer_teach_the_router(opened: Any) -> None:
+    cache = opened(saying(echo_number), **quiet())
+    for number in range(60):
+        answer = cache.ask(f"{EASY} Number {number}, please.", model="auto")
+        assert cache.feedback(answer.stored.id, right=False) is not None
+    assert cache.ask(f"{EASY} Number 61, please.", model="auto").call.request.model != HAIKU
 
 
 # explanations

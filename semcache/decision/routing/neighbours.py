@@ -47,7 +47,7 @@ class Neighbours:
         similarities = self.vectors @ np.asarray(vector, np.float32)
         told, weight = weighted_outcomes(similarities, self.outcomes)
         outcomes = (told + STRENGTH * prior) / (weight + STRENGTH)
-        return complexity_of(outcomes, complexity.contributions, outcomes_seen=weight)
+        return complexity_of(outcomes, complexity.explain, outcomes_seen=weight)
 
 
 def weighted_outcomes(similarities: NDArray[np.floating], outcomes: Floats) -> tuple[Floats, float]:

@@ -15,7 +15,9 @@ FARTHEST = 4.0  # spreads from the centre: a longer text than any seen says no m
 
 def standardised(surfaces: Floats, centres: Floats, scales: Floats) -> Floats:
     """In spreads from the centre; what is not there (NaN) stands at the centre and so says nothing."""
-    return np.nan_to_num(np.clip((surfaces - centres) / scales, -FARTHEST, FARTHEST), copy=False)
+    standard = np.clip((surfaces - centres) / scales, -FARTHEST, FARTHEST)
+    standard[np.isnan(standard)] = 0.0
+    return standard
 
 
 class Outcome(StrEnum):

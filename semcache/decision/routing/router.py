@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class Complexity:
     strong_only: float
     weak_only: float
     neither_right: float
-    contributions: tuple[Contribution, ...] = ()
+    explain: Callable[[], tuple[Contribution, ...]] = field(default=tuple, compare=False, repr=False)
     outcomes_seen: float = 0.0  # how many outcomes of requests like this one stand behind it, beside the model
 
     @property
@@ -50,6 +50,11 @@ class Complexity:
     def gain(self) -> float:
         """How much more often the stronger model is right than the weaker; below zero where it is worse."""
         return self.strong_only - self.weak_only
+
+    @cached_property
+    def contributions(self) -> tuple[Contribution, ...]:
+        """What speaks for the stronger model and against it, the weightiest first; worked out when asked for."""
+        return self.explain()
 
     @cached_property
     def reasons(self) -> str:
@@ -84,7 +89,7 @@ class Router:
         """`vector` is the one the lookup has computed of the same text; not read by a judge of the surface alone."""
         surface = surface_of(text)
         outcomes = self.model.outcomes(surface, vector)
-        return complexity_of(outcomes, self.model.contributions(surface, vector, names=surface_names()))
+        return complexity_of(outcomes, partial(self.model.contributions, surface, vector, names=surface_names()))
 
 
 def find_router(models_dir: Path | None) -> Path:
@@ -93,7 +98,10 @@ def find_router(models_dir: Path | None) -> Path:
 
 
 def complexity_of(
-    outcomes: NDArray[np.float64], contributions: tuple[Contribution, ...] = (), *, outcomes_seen: float = 0.0
+    outcomes: NDArray[np.float64],
+    explain: Callable[[], tuple[Contribution, ...]] = tuple,
+    *,
+    outcomes_seen: float = 0.0,
 ) -> Complexity:
     """Probabilities in the order of `OUTCOMES`, by name."""
     named = {outcome: float(share) for outcome, share in zip(OUTCOMES, outcomes, strict=True)}
@@ -102,7 +110,7 @@ def complexity_of(
         strong_only=named[Outcome.STRONG_ONLY],
         weak_only=named[Outcome.WEAK_ONLY],
         neither_right=named[Outcome.NEITHER],
-        contributions=contributions,
+        explain=explain,
         outcomes_seen=outcomes_seen,
     )
 

@@ -31,7 +31,7 @@ _PART = re.compile(
     r"\b(?:statement|scenario|part|case|step|premise|question|item|claim) ?\d\b|\b(?:I{1,3}|IV)[.)]\s", re.I
 )
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][a-z]+")
-_QUOTED = re.compile(r"[\"“”]")
+_QUOTES = '"“”'
 _SENTENCE = re.compile(r"[.?!](?=\s|$)")
 _FIGURE = re.compile(r"^[\s$€£(+-]*(?:\d|sqrt|[-+]?[a-z]\b).{0,24}$", re.I)
 
@@ -109,12 +109,13 @@ def _size(shape: Shape, words: Sequence[str]) -> tuple[float, ...]:
 
 def _writing(text: str, words: Sequence[str]) -> tuple[float, ...]:
     total = max(1, len(words))
-    patterns = (_NUMBER, _SYMBOLS, _LOGIC_SYMBOLS, _CODE, _BLANK, _PART, _NAME, _QUOTED)
+    patterns = (_NUMBER, _SYMBOLS, _LOGIC_SYMBOLS, _CODE, _BLANK, _PART, _NAME)
     return (
         sum(map(len, words)) / total,
         sum(len(word) > 8 for word in words) / total,
         len(set(words)) / math.sqrt(total),
         *(math.log1p(len(pattern.findall(text))) for pattern in patterns),
+        math.log1p(sum(map(text.count, _QUOTES))),
     )
 
 

@@ -13,7 +13,8 @@ from semcache.exchange import Routed
 from semcache.pricing import Model, PriceBook
 from semcache.request import AUTO_MODEL, Request
 from semcache.strategies.consent import Consent
-from semcache.strategies.routing.arms import Arm, Level, Load, expected_cost_usd, read_arm
+from semcache.strategies.routing.arms import Arm, Level, read_arm
+from semcache.strategies.routing.case import Case, category, is_worth_trying, load_of
 from semcache.strategies.routing.classifier import Word
 from semcache.strategies.routing.conversations import (
     WARM_SECONDS,
@@ -23,11 +24,9 @@ from semcache.strategies.routing.conversations import (
 )
 from semcache.strategies.routing.memory import Memory
 from semcache.strategies.routing.opinions import Opinion, Opinions
-from semcache.strategies.routing.table import TYPICAL_OUTPUT_TOKENS, RoutingTable
+from semcache.strategies.routing.table import RoutingTable
 from semcache.strategies.translation import Untranslatable, translated
-from semcache.strategies.translation_size import estimated_prompt_tokens
 
-_TURNS_AHEAD = 3  # that a conversation is expected to go on, where it is asked whether to move it
 _SPEAKS_FOR_ITSELF = ("effort", "thinking")
 
 
@@ -43,11 +42,15 @@ class Leg:
 
 @dataclass(frozen=True)
 class Goes:
-    """The request goes to the first leg; `others`, worked out when they are needed, may stand in for it, in order."""
+    """The request goes to the first leg; `others`, worked out when they are needed, may stand in for it, in order.
+
+    `may_grow`: there is a stronger one that may be among them.
+    """
 
     first: Leg
     opinion: Opinion
     others: Callable[[], Sequence[Leg]] = field(repr=False)
+    may_grow: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,61 +122,46 @@ class Chooser:
     # `auto`
 
     def _chosen_freely(self, request: Request, word: Word | None) -> Choice:
-        evidence = self._book.of(request.caller.namespace)
-        opinion = self._opinion(request, evidence, word)
-        arms = self._sufficient(request, opinion, evidence)
+        case = self._case(request, word)
+        arms = self._sufficient(case)
         stay = self._conversations.of(request)
         if stay is not None:
-            arms = self._held(request, stay, opinion, arms)
-        return self._first_of(request, [*arms, *self._weaker(arms[0])], opinion, sufficient=len(arms))
+            arms = self._held(case, stay, arms)
+        return self._first_of(request, [*arms, *self._weaker(arms[0])], case.opinion, sufficient=len(arms))
 
-    def _sufficient(self, request: Request, opinion: Opinion, evidence: RouteEvidence) -> list[Arm]:
+    def _case(self, request: Request, word: Word | None) -> Case:
+        evidence = self._book.of(request.caller.namespace)
+        opinion = self._opinion(request, evidence, word)
+        return Case(request, opinion, evidence, load_of(request, opinion), self._today())
+
+    def _sufficient(self, case: Case) -> list[Arm]:
         """The arms that will do, cheapest first; those that seldom do are left out."""
-        ladder = list(self._table.ladder)
+        ladder, opinion = list(self._table.ladder), case.opinion
         if opinion.arm is not None:
             return [opinion.arm, *(arm for arm in ladder if opinion.arm.is_weaker_than(arm.model))]
-        enough = sorted(ladder[opinion.level :], key=lambda arm: self._cost_usd(arm.model, request, opinion))
-        while len(enough) > 1 and not self._is_worth_trying(request, opinion, evidence, enough):
+        enough = sorted(ladder[opinion.level :], key=lambda arm: case.cost_usd(arm.model))
+        while len(enough) > 1 and not is_worth_trying(case, enough):
             enough = enough[1:]
         return enough
-
-    def _is_worth_trying(self, request: Request, opinion: Opinion, evidence: RouteEvidence, arms: list[Arm]) -> bool:
-        """Expected to cost less than going straight to the next, and not known to be worse (decision.md §11)."""
-        category = _category(opinion, arms[0], AUTO_MODEL)
-        if evidence.is_refuted(category):
-            return False
-        cheap, dear = (self._cost_usd(arm.model, request, opinion) for arm in arms[:2])
-        return cheap + Decimal(evidence.escalation_rate(category)) * dear < dear or cheap == dear
 
     def _weaker(self, arm: Arm) -> list[Arm]:
         """What is left where nothing sufficient can be reached, the strongest first."""
         return [other for other in reversed(self._table.ladder) if other.is_weaker_than(arm.model)]
 
-    def _held(self, request: Request, stay: Stay, opinion: Opinion, arms: list[Arm]) -> list[Arm]:
+    def _held(self, case: Case, stay: Stay, arms: list[Arm]) -> list[Arm]:
         """A conversation stays where its prompt is cached and its thinking is signed, unless that is too little."""
         held = self._known(stay.arm)
         if held is None:
             return arms
         rest = [arm for arm in arms if arm.model.id != held.model.id]
-        if carries_signed_thinking(request):
+        if carries_signed_thinking(case.request):
             return [held]
-        if opinion.arm is not None or opinion.level > self._table.level_reached_by(held):
+        if case.opinion.arm is not None or case.opinion.level > self._table.level_reached_by(held):
             return arms
         is_warm = self._clock() - stay.at < WARM_SECONDS
-        if is_warm or not rest or not self._pays_to_move(request, opinion, held, rest[0]):
+        if is_warm or not rest or case.course_usd(held) <= case.course_usd(rest[0]):
             return [held, *rest]
         return arms
-
-    def _pays_to_move(self, request: Request, opinion: Opinion, held: Arm, other: Arm) -> bool:
-        """At a cold moment both models would have to read the whole prompt; later turns are read from the cache."""
-        return self._course_usd(other, request, opinion) < self._course_usd(held, request, opinion)
-
-    def _course_usd(self, arm: Arm, request: Request, opinion: Opinion) -> Decimal:
-        load = self._load(request, opinion)
-        cold = Load(load.prompt_tokens, load.output_tokens, writes=True)
-        warm = Load(load.prompt_tokens, load.output_tokens, warm_tokens=load.prompt_tokens)
-        first = expected_cost_usd(arm.model, cold, on=self._today())
-        return first + (_TURNS_AHEAD - 1) * expected_cost_usd(arm.model, warm, on=self._today())
 
     # a model was named
 
@@ -181,38 +169,34 @@ class Chooser:
         stay = self._conversations.of(request)
         if has_history(request) and (stay is None or carries_signed_thinking(request)):
             return Stays("conversation")
-        evidence = self._book.of(request.caller.namespace)
-        opinion = self._opinion(request, evidence, word)
+        case = self._case(request, word)
+        opinion = case.opinion
         held = None if stay is None else self._known(stay.arm)
         if held is not None and held.model.id == source.id:
             return Stays("conversation", opinion)
         arms = [opinion.arm] if opinion.arm is not None else list(self._table.ladder[opinion.level :])
         if held is not None and opinion.level <= self._table.level_reached_by(held):
             arms = [held]
-        dear = self._cost_usd(source, request, opinion)
         for arm in arms:
-            if not arm.is_weaker_than(source) or self._cost_usd(arm.model, request, opinion) >= dear:
+            if not arm.is_weaker_than(source) or case.cost_usd(arm.model) >= case.cost_usd(source):
                 continue
             leg = self._leg(request, arm, opinion, source=source)
             if isinstance(leg, Leg):
-                return self._where_proven(request, leg, opinion, evidence)
+                return self._where_proven(case, source, leg)
         return Stays("needed", opinion)
 
-    def _where_proven(self, request: Request, leg: Leg, opinion: Opinion, evidence: RouteEvidence) -> Choice:
-        category = leg.routed.category
-        if not evidence.is_certified(category):
+    def _where_proven(self, case: Case, source: Model, leg: Leg) -> Choice:
+        known, opinion = leg.routed.category, case.opinion
+        if not case.evidence.is_certified(known):
             return Stays("unproven", opinion, would_be=leg)
-        if self._is_resting(request, leg.arm):
+        if self._is_resting(case.request, leg.arm):
             return Stays("resting", opinion)
-        cheap, dear = (self._cost_usd(model, request, opinion) for model in (leg.arm.model, self._model(request)))
-        if cheap + Decimal(evidence.escalation_rate(category)) * dear >= dear:
+        cheap, dear = case.cost_usd(leg.arm.model), case.cost_usd(source)
+        if cheap + Decimal(case.evidence.escalation_rate(known)) * dear >= dear:
             return Stays("escalates", opinion)
-        return Goes(leg, opinion, lambda: (self._as_named(request, opinion),))
-
-    def _as_named(self, request: Request, opinion: Opinion) -> Leg:
-        model = self._model(request)
-        routed = Routed(model.id, None, request.model, _category(opinion, Arm(model), request.model), "as named")
-        return Leg(Arm(model), request, routed)
+        named = Arm(source)
+        routed = Routed(source.id, None, case.request.model, category(opinion, named, case.request.model), "as named")
+        return Goes(leg, opinion, lambda: (Leg(named, case.request, routed),))
 
     # both
 
@@ -235,7 +219,8 @@ class Chooser:
         first = next(legs, None)
         if first is None:
             raise InvalidRequest("model: auto finds no model that takes this request; name one, and Claude says why")
-        return Goes(first, opinion, lambda: tuple(legs))
+        may_grow = any(first.arm.is_weaker_than(arm.model) for arm in arms)
+        return Goes(first, opinion, lambda: tuple(legs), may_grow)
 
     def _legs(
         self, request: Request, arms: Iterable[tuple[int, Arm]], opinion: Opinion, sufficient: int
@@ -256,7 +241,7 @@ class Chooser:
             arm.model.id,
             effort,
             request.model,
-            _category(opinion, arm, request.model),
+            category(opinion, arm, request.model),
             opinion.because,
             is_downshift=source is not None,
         )
@@ -265,13 +250,6 @@ class Chooser:
     def _is_resting(self, request: Request, arm: Arm) -> bool:
         return self._health.is_resting(request, arm.model.id, now=self._clock())
 
-    def _cost_usd(self, model: Model, request: Request, opinion: Opinion) -> Decimal:
-        return expected_cost_usd(model, self._load(request, opinion), on=self._today())
-
-    def _load(self, request: Request, opinion: Opinion) -> Load:
-        typical = TYPICAL_OUTPUT_TOKENS if opinion.task is None else opinion.task.output_tokens
-        return Load(_prompt_tokens(request), min(typical, request.max_tokens or typical))
-
     def _known(self, text: str) -> Arm | None:
         try:
             arm = read_arm(text, self._prices, where="conversation")
@@ -279,17 +257,8 @@ class Chooser:
             return None
         return arm if arm.model.answers_on(self._today()) else None
 
-    def _model(self, request: Request) -> Model:
-        model = self._prices.model(request.model)
-        assert model is not None  # it was looked up before
-        return model
-
     def _today(self) -> date:
         return datetime.fromtimestamp(self._clock(), UTC).date()
-
-
-def _category(opinion: Opinion, arm: Arm, requested: str) -> str:
-    return f"{opinion.category}:{arm}<{requested}"
 
 
 def _signed(request: Request, opinion: Opinion) -> Request:
@@ -309,10 +278,3 @@ def _distinct(arms: list[Arm]) -> Iterator[Arm]:
         if arm.model.id not in seen:
             seen.add(arm.model.id)
             yield arm
-
-
-def _prompt_tokens(request: Request) -> int:
-    """Roughly, and in no time where the bytes are at hand."""
-    if request.raw is not None:
-        return len(request.raw) // 4
-    return estimated_prompt_tokens(request.body) or 0

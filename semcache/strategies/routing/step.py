@@ -40,6 +40,11 @@ class _Journey:
     _others: list[Leg] | None = field(default=None, repr=False)
 
     @property
+    def may_grow(self) -> bool:
+        """Whether there may be a stronger leg; which, is only worked out when it is needed."""
+        return self.choice.may_grow if self._others is None else self.stronger() is not None
+
+    @property
     def others(self) -> list[Leg]:
         if self._others is None:
             self._others = [leg for leg in self.choice.others() if leg.arm.model.id != self.leg.arm.model.id]
@@ -135,7 +140,7 @@ class Routing:
         request = journey.request
         if request.stream and not self._cascade_streams:
             return False
-        return self._consent.allows(request, "cascade") and journey.stronger() is not None
+        return journey.may_grow and self._consent.allows(request, "cascade")
 
     def _as_sent(self, journey: _Journey) -> Request:
         """With no more room than such answers need, unless that was too little."""

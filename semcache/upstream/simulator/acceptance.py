@@ -15,6 +15,7 @@ from semcache.upstream.simulator.shape import EXTRA, SAMPLING, Dialect
 Problems = Iterator[str]
 
 _MIN_BUDGET_TOKENS = 1024
+_LONG_OUTPUT_BETA = "output-300k-2026-03-24"  # in batches only
 _SAMPLING_DEFAULTS = {"temperature": 1, "top_p": 1}
 _BEYOND_HIGH = ("xhigh", "max")
 
@@ -53,7 +54,7 @@ def effort_of(body: Json, model: Model) -> str | None:
 def acceptance_problems(body: Json, model: Model, dialect: Dialect, *, on: date) -> Problems:
     """Why this model refuses a request of the right shape."""
     yield from _beta_problems(body, dialect)
-    yield from _limit_problems(body, model)
+    yield from _limit_problems(body, model, dialect)
     yield from _sampling_problems(body, model)
     yield from _prefill_problems(body, model)
     yield from _tool_choice_problems(body, model)
@@ -74,15 +75,15 @@ def _beta_problems(body: Json, dialect: Dialect) -> Problems:
             yield f"output_config.task_budget: {EXTRA}"
 
 
-def _limit_problems(body: Json, model: Model) -> Problems:
+def _limit_problems(body: Json, model: Model, dialect: Dialect) -> Problems:
     limit = body.get("max_tokens")
     if limit is None:  # count_tokens
         return
-    if limit > model.max_output_tokens:
-        yield (
-            f"max_tokens: {limit} > {model.max_output_tokens}, which is the maximum allowed number of output tokens "
-            f"for {model.id}"
-        )
+    most = model.max_output_tokens
+    if dialect.in_batch and _LONG_OUTPUT_BETA in dialect.betas:
+        most = model.max_output_tokens_batch or most
+    if limit > most:
+        yield f"max_tokens: {limit} > {most}, which is the maximum allowed number of output tokens for {model.id}"
     if limit == 0:
         yield from _prewarm_problems(body)
 

@@ -33,7 +33,7 @@ def simulator_app(simulator: Simulator) -> App:
 
 async def _serve(simulator: Simulator, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer, and stop as soon as the client has hung up."""
-    body = await _read(receive, simulator.conduct.max_body_bytes)
+    body = await _read(receive, simulator.conduct.body_limit_bytes(scope["path"]))
     if body is None:
         return
     request = UpstreamRequest(

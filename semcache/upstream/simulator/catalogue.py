@@ -7,12 +7,11 @@ from urllib.parse import parse_qs
 
 from semcache.pricing import Disabled, Lifecycle, Model, PriceBook
 from semcache.request import Json
+from semcache.upstream.simulator.paging import cut_of, page_body
 from semcache.upstream.simulator.responses import Problem
 
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _STAGES = ("active", "deprecated", "retired")
-_PAGE = 20
-_MAX_PAGE = 1000
 _YES: Json = {"supported": True}
 
 
@@ -20,14 +19,15 @@ def model_page(book: PriceBook, query: str, *, on: date) -> Json | Problem:
     """A page of models, newest first; retired ones only where asked for."""
     asked = parse_qs(query)
     stages = asked.get("lifecycle[]") or asked.get("lifecycle") or ["active", "deprecated"]
-    limit = asked.get("limit", [str(_PAGE)])[0]
-    if not limit.isdigit() or not 1 <= int(limit) <= _MAX_PAGE:
-        return Problem(400, f"limit: Input should be between 1 and {_MAX_PAGE}")
     if wrong := [stage for stage in stages if stage not in _STAGES]:
         return Problem(400, f"lifecycle: Input should be 'active', 'deprecated' or 'retired', not '{wrong[0]}'")
     models = [model for model in book.models if stage_of(model, on) in stages]
     models.sort(key=lambda model: model.released or date.min, reverse=True)
-    return _page([model.id for model in models], models, asked, int(limit), on)
+    ids = [model.id for model in models]
+    cut = cut_of(ids, query, kind="model")
+    if isinstance(cut, Problem):
+        return cut
+    return page_body(ids, [model_info(model, on=on) for model in models[cut.start : cut.end]], cut)
 
 
 def model_info(model: Model, *, on: date) -> Json:
@@ -52,26 +52,6 @@ def stage_of(model: Model, on: date) -> str:
     if not model.answers_on(on):
         return "retired"
     return "deprecated" if model.lifecycle is Lifecycle.DEPRECATED else "active"
-
-
-def _page(ids: list[str], models: list[Model], asked: dict[str, list[str]], limit: int, on: date) -> Json | Problem:
-    start, end = 0, len(models)
-    for name in ("after_id", "before_id"):
-        if name in asked and asked[name][0] not in ids:
-            return Problem(400, f"{name}: no model with the id {asked[name][0]}")
-    if "after_id" in asked:
-        start = ids.index(asked["after_id"][0]) + 1
-    if "before_id" in asked:
-        end = ids.index(asked["before_id"][0])
-        start = max(start, end - limit)
-    page = models[start:end][:limit]
-    has_more = start > 0 if "before_id" in asked else start + len(page) < end
-    return {
-        "data": [model_info(model, on=on) for model in page],
-        "has_more": has_more,
-        "first_id": page[0].id if page else None,
-        "last_id": page[-1].id if page else None,
-    }
 
 
 def _capabilities(model: Model) -> Json:

@@ -136,7 +136,7 @@ def _identified(block: Json, signer: Signer) -> Json:
 
 
 def usage_body(input_side: Any, composed: Composed, *, speed: str, geo: str | None) -> Json:
-    """Claude's usage object."""
+    """Claude's usage object, as in real time."""
     written = input_side.cache_write_5m_tokens + input_side.cache_write_1h_tokens
     return {
         "input_tokens": input_side.input_tokens,

@@ -6,6 +6,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from semcache.upstream.simulator.batch_conduct import BatchConduct
+
+BATCHES = "/v1/messages/batches"
+
 
 def random_id(prefix: str) -> str:
     """An id in Claude's form, such as `msg_0f3a…`."""
@@ -24,4 +28,9 @@ class Conduct:
     is_old_account: bool = False  # created before 2026-08-31: changed prefixes are refused by fewer models
     calls_kept: int = 10_000  # the bill and the count go on beyond it
     max_body_bytes: int = 32_000_000
+    batches: BatchConduct = field(default_factory=BatchConduct)
     new_id: Callable[[str], str] = field(default=random_id, repr=False)
+
+    def body_limit_bytes(self, path: str) -> int:
+        """The largest body that this path takes."""
+        return self.batches.max_body_bytes if path == BATCHES else self.max_body_bytes

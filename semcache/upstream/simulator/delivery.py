@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain, islice
@@ -15,6 +15,7 @@ from semcache.upstream.simulator.faults import Fault, FaultKind
 from semcache.upstream.simulator.prompt_cache import Reckoning
 from semcache.upstream.simulator.responses import (
     JSON_TYPE,
+    LINES_TYPE,
     STREAM_TYPE,
     Pace,
     Problem,
@@ -43,7 +44,15 @@ class Spoken:
     is_stream: bool
 
 
-Outcome = Problem | Page | Spoken
+@dataclass(frozen=True)
+class Lines:
+    """JSON lines that cost nothing, many to a chunk or one by one."""
+
+    chunks: Callable[[], Iterable[bytes]]
+    each: Callable[[], Iterable[bytes]]
+
+
+Outcome = Problem | Page | Spoken | Lines
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,11 @@ class Delivery:
             case Problem():
                 return problem_response(outcome, self.request_id, now=self.now, with_body=self.with_body)
             case Page(body):
-                return SimulatedResponse(200, self._headers(JSON_TYPE), [encode_json(body)])
+                parts = _broken_json(encode_json(body), self.fault)
+                return SimulatedResponse(200, self._headers(JSON_TYPE), parts, pace=self._pace())
+            case Lines():
+                lines = _broken_lines(outcome, self.fault)
+                return SimulatedResponse(200, self._headers(LINES_TYPE), lines, pace=self._pace())
             case Spoken() if outcome.is_stream:
                 headers: Headers = (*self._headers(STREAM_TYPE, outcome.usage), ("cache-control", "no-cache"))
                 events = stream_events(outcome.message, chunk_characters=self.conduct.chunk_characters)
@@ -94,6 +107,20 @@ def _broken_stream(events: Iterable[bytes], fault: Fault | None) -> Iterable[byt
             return islice(events, fault.after_events)
         case _:
             return events
+
+
+def _broken_lines(lines: Lines, fault: Fault | None) -> Iterable[bytes]:
+    """Breaks off in the middle of a line."""
+    if fault is None:
+        return lines.chunks()
+    match fault.kind:
+        case FaultKind.TRUNCATED | FaultKind.TORN:
+            each = iter(lines.each())
+            return chain(islice(each, fault.after_events), (line[: len(line) // 2] for line in islice(each, 1)))
+        case FaultKind.SLOW:
+            return lines.each()
+        case _:
+            return lines.chunks()
 
 
 def _broken_json(body: bytes, fault: Fault | None) -> list[bytes]:

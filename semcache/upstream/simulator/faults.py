@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from fnmatch import fnmatchcase
 
 from semcache.errors import InvalidRequest
 from semcache.request import Json
@@ -41,7 +42,7 @@ class FaultKind(Enum):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. In a JSON body, which has no events, a mid-stream error is a 529 instead."""
+    """One fault. Where there are no events, in JSON and JSON lines, a mid-stream error is a 529 instead."""
 
     kind: FaultKind
     status: int = 500
@@ -91,6 +92,7 @@ class _Planned:
     fault: Fault
     times: int | None
     when: Callable[[Json], bool]
+    route: str
 
 
 class FaultPlan:
@@ -99,16 +101,16 @@ class FaultPlan:
     def __init__(self) -> None:
         self._planned: list[_Planned] = []
 
-    def add(self, fault: Fault, *, times: int | None, when: Callable[[Json], bool] | None) -> None:
-        self._planned.append(_Planned(fault, times, when or _always))
+    def add(self, fault: Fault, *, times: int | None, when: Callable[[Json], bool] | None, route: str) -> None:
+        self._planned.append(_Planned(fault, times, when or _always, route))
 
     def clear(self) -> None:
         self._planned.clear()
 
-    def claim(self, body: Json) -> Fault | None:
-        """The first fault that concerns this body; it is used up by one."""
+    def claim(self, body: Json, route: str) -> Fault | None:
+        """The first fault that concerns this body, sent to this method and path; it is used up by one."""
         for planned in self._planned:
-            if planned.times != 0 and planned.when(body):
+            if planned.times != 0 and fnmatchcase(route, planned.route) and planned.when(body):
                 if planned.times is not None:
                     planned.times -= 1
                 return planned.fault

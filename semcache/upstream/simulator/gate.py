@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from semcache.errors import InvalidRequest
 from semcache.request import Json, parse_object
-from semcache.upstream.simulator.conduct import Conduct
+from semcache.upstream.simulator.batch_reading import read_requests
+from semcache.upstream.simulator.conduct import BATCHES, Conduct
 from semcache.upstream.simulator.responses import Problem
 from semcache.upstream.simulator.shape import Dialect
 from semcache.upstream.simulator.thinking import account_of
@@ -32,17 +33,23 @@ def admit(request: UpstreamRequest, conduct: Conduct) -> Visitor | Problem:
         return Problem(401, "x-api-key header is required")
     if conduct.valid_keys is not None and credential not in conduct.valid_keys:
         return Problem(401, "invalid x-api-key")
+    version = _version(request)
+    if isinstance(version, Problem):
+        return version
+    body = _body(request, conduct)
+    if isinstance(body, Problem):
+        return body
+    dialect = Dialect(version, _betas(request), in_batch=request.path == BATCHES)
+    return Visitor(account_of(credential), dialect, body)
+
+
+def _version(request: UpstreamRequest) -> str | Problem:
     version = _header(request, "anthropic-version")
     if version is None:
         return Problem(400, "anthropic-version: header is required")
     if version not in API_VERSIONS:
         return Problem(400, f'anthropic-version: "{version[:40]}" is not a valid version')
-    if len(request.body) > conduct.max_body_bytes:
-        return Problem(413, "Request exceeds the maximum size")
-    body = _body(request, conduct)
-    return (
-        body if isinstance(body, Problem) else Visitor(account_of(credential), Dialect(version, _betas(request)), body)
-    )
+    return version
 
 
 def _credential(request: UpstreamRequest) -> str | None:
@@ -59,11 +66,16 @@ def _betas(request: UpstreamRequest) -> frozenset[str]:
 
 
 def _body(request: UpstreamRequest, conduct: Conduct) -> Json | Problem:
-    if request.method != "POST":
+    """The parsed body; a batch's requests stay packed in it."""
+    if len(request.body) > conduct.body_limit_bytes(request.path):
+        return Problem(413, "Request exceeds the maximum size")
+    if request.method != "POST" or request.path.startswith(f"{BATCHES}/"):
         return {}
-    raw = _decoded(request, conduct.max_body_bytes)
+    raw = _decoded(request, conduct.body_limit_bytes(request.path))
     if isinstance(raw, Problem):
         return raw
+    if request.path == BATCHES:
+        return read_requests(raw, max_requests=conduct.batches.max_requests)
     try:
         return parse_object(raw)
     except InvalidRequest as error:

@@ -67,7 +67,7 @@ def accepted(visitor: Visitor, book: PriceBook, conduct: Conduct, *, on: date, c
     return Asked(body, model, prompt, thinking_plan(body, model), readers)
 
 
-def message_of(asked: Asked, reply: Reply, input_side: Usage, conduct: Conduct) -> Json:
+def message_of(asked: Asked, reply: Reply, input_side: Usage, conduct: Conduct, *, tier: str = "standard") -> Json:
     """Claude's response object for this reply."""
     body = asked.body
     plan = asked.plan if not _is_forced(body) else ThinkingPlan("disabled", None, asked.plan.display, None)
@@ -85,7 +85,7 @@ def message_of(asked: Asked, reply: Reply, input_side: Usage, conduct: Conduct) 
         "stop_sequence": composed.stop_sequence,
         "stop_details": reply.stop_details,
         "container": None,
-        "usage": {**usage, **(reply.usage or {})},
+        "usage": {**usage, "service_tier": tier, **(reply.usage or {})},
         "diagnostics": {"cache_miss_reason": {"type": "unavailable"}} if body.get("diagnostics") else None,
     }
 

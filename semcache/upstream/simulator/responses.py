@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from semcache.errors import UpstreamTorn
-from semcache.request import Headers, encode_json
+from semcache.request import Headers, Json, encode_json
 from semcache.upstream.simulator.faults import ERROR_TYPES
 
 ORGANIZATION_ID = "00000000-0000-4000-8000-000000000000"
 JSON_TYPE = "application/json"
+LINES_TYPE = "application/x-jsonl"
 STREAM_TYPE = "text/event-stream; charset=utf-8"
 _LIMITS = {"requests": 4_000, "tokens": 10_000_000, "input-tokens": 8_000_000, "output-tokens": 2_000_000}
 
@@ -29,9 +30,12 @@ class Problem:
     def type(self) -> str:
         return ERROR_TYPES.get(self.status, "invalid_request_error")
 
-    def body(self, request_id: str) -> bytes:
+    def content(self, request_id: str) -> Json:
         error = {"type": self.type, "message": self.message}
-        return encode_json({"type": "error", "error": error, "request_id": request_id})
+        return {"type": "error", "error": error, "request_id": request_id}
+
+    def body(self, request_id: str) -> bytes:
+        return encode_json(self.content(request_id))
 
 
 class SimulatedResponse:

@@ -23,6 +23,7 @@ class Dialect:
 
     version: str
     betas: frozenset[str]
+    in_batch: bool = False
 
     @property
     def is_2026(self) -> bool:

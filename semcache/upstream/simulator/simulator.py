@@ -8,27 +8,27 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from semcache.errors import InvalidRequest
 from semcache.message import Usage
 from semcache.pricing import PriceBook
 from semcache.request import Headers, Json
-from semcache.upstream.simulator.answers import Answers, Reply, Voice
+from semcache.upstream.simulator.answers import Answers
+from semcache.upstream.simulator.batch_answering import Clerk
+from semcache.upstream.simulator.batch_desk import BatchDesk, SimulatedBatch
 from semcache.upstream.simulator.catalogue import model_info, model_page
 from semcache.upstream.simulator.conduct import Conduct
 from semcache.upstream.simulator.delivery import Delivery, Outcome, Page, Spoken
 from semcache.upstream.simulator.faults import FAULT_HEADER, Fault, FaultKind, FaultPlan
 from semcache.upstream.simulator.gate import Visitor, admit
-from semcache.upstream.simulator.messages import Asked, accepted, message_of
-from semcache.upstream.simulator.prompt_cache import PromptCache
+from semcache.upstream.simulator.messages import accepted
+from semcache.upstream.simulator.paths import COUNT_TOKENS, MESSAGES, MODELS, BatchErrand, batch_errand, routed
 from semcache.upstream.simulator.responses import Problem, SimulatedResponse
+from semcache.upstream.simulator.speaking import Speaker, day_of
 from semcache.upstream.upstream import UpstreamRequest
 
-MESSAGES = "/v1/messages"
-COUNT_TOKENS = "/v1/messages/count_tokens"
-MODELS = "/v1/models"
+_SLICE = 64  # requests of batches that are answered at a time
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Simulator:
     ) -> None:
         self.conduct = conduct or Conduct()
         self._prices = prices
-        self._voice = Voice(answers)
+        self._speaker = Speaker(prices, answers, self.conduct)
+        self._desk = BatchDesk(Clerk(prices, self._speaker, self.conduct), self.conduct)
         self._clock = clock
-        self._cache = PromptCache()
         self._faults = FaultPlan()
         self._calls: deque[SimulatedCall] = deque(maxlen=self.conduct.calls_kept)
         self._call_count = 0
@@ -76,11 +76,11 @@ class Simulator:
     async def open(self, request: UpstreamRequest) -> SimulatedResponse:
         """Answer; a call counts, and is billed, from the moment it arrives."""
         now = self._clock()
+        await self._settle(now)
         outcome, fault = self._answered(request, now)
         await self._pause(fault)
         if isinstance(outcome, Spoken):
-            with self._lock:
-                self._cache.commit(outcome.reckoning)
+            self._speaker.commit(outcome.reckoning)
         delivery = Delivery(
             self.conduct, self.conduct.new_id("req"), now=now, fault=fault, with_body=request.method != "HEAD"
         )
@@ -89,10 +89,20 @@ class Simulator:
     async def aclose(self) -> None:
         """Nothing is held open."""
 
-    def inject(self, fault: Fault, *, times: int | None = 1, when: Callable[[Json], bool] | None = None) -> None:
-        """Let the next `times` requests (None: all) whose body satisfies `when` meet this fault."""
+    def inject(
+        self,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        when: Callable[[Json], bool] | None = None,
+        route: str = "*",
+    ) -> None:
+        """Let the next `times` requests (None: all) whose body satisfies `when` meet this fault.
+
+        `route` narrows them by method and path, as in `GET /v1/messages/batches/*/results`.
+        """
         with self._lock:
-            self._faults.add(fault, times=times, when=when)
+            self._faults.add(fault, times=times, when=when, route=route)
 
     def clear_faults(self) -> None:
         """Forget what was injected."""
@@ -101,7 +111,9 @@ class Simulator:
 
     @property
     def bill_usd(self) -> Decimal:
-        """What all calls have cost."""
+        """What all calls have cost, and of batches all that is done by now."""
+        while self._advance(self._clock()):
+            pass
         with self._lock:
             return self._bill_usd
 
@@ -112,6 +124,13 @@ class Simulator:
             return list(self._calls)
 
     @property
+    def batches(self) -> list[SimulatedBatch]:
+        """All batches that have not been deleted, as they stand now."""
+        while self._advance(self._clock()):
+            pass
+        return self._desk.records()
+
+    @property
     def call_count(self) -> int:
         """How many requests have ever arrived."""
         with self._lock:
@@ -119,7 +138,7 @@ class Simulator:
 
     def _answered(self, request: UpstreamRequest, now: float) -> tuple[Outcome, Fault | None]:
         fault: Fault | None = None
-        visitor: Visitor | Problem = _routed(request) or admit(request, self.conduct)
+        visitor: Visitor | Problem = routed(request) or admit(request, self.conduct)
         outcome: Outcome
         if isinstance(visitor, Problem):
             outcome, body = visitor, {}
@@ -135,22 +154,25 @@ class Simulator:
         asked = next((value for name, value in request.headers if name == FAULT_HEADER), None)
         if asked is None:
             with self._lock:
-                return self._faults.claim(body)
+                return self._faults.claim(body, f"{request.method} {request.path}")
         try:
             return Fault.parse(asked)
         except InvalidRequest as error:
             return Problem(400, str(error))
 
     def _outcome(self, request: UpstreamRequest, visitor: Visitor, fault: Fault | None, now: float) -> Outcome:
-        on = datetime.fromtimestamp(now, UTC).date()
-        if fault is not None and fault.kind is FaultKind.STATUS:
-            return Problem(fault.status, f"Simulated {fault.status}", fault.retry_after_seconds)
+        on = day_of(now)
+        errand = batch_errand(request)
+        if fault is not None and (refusal := _refusal(fault, visitor.body)) is not None:
+            return refusal
+        if isinstance(errand, BatchErrand):
+            return self._desk.outcome(errand, visitor, request.query, now)
         if request.path in (MESSAGES, COUNT_TOKENS):
             counting = request.path == COUNT_TOKENS
             asked = accepted(visitor, self._prices, self.conduct, on=on, counting=counting)
             if isinstance(asked, Problem):
                 return asked
-            return Page({"input_tokens": asked.prompt.tokens}) if counting else self._spoken(asked, fault, now, on)
+            return Page({"input_tokens": asked.prompt.tokens}) if counting else self._speaker.say(asked, now)
         if request.path == MODELS:
             page = model_page(self._prices, request.query, on=on)
             return page if isinstance(page, Problem) else Page(page)
@@ -158,24 +180,17 @@ class Simulator:
         model = self._prices.model(name)
         return Problem(404, f"model: {name[:100]}") if model is None else Page(model_info(model, on=on))
 
-    def _spoken(self, asked: Asked, fault: Fault | None, now: float, on: date) -> Outcome:
-        is_stream = asked.body.get("stream") is True
-        if fault is not None and fault.kind is FaultKind.MID_STREAM_ERROR and not is_stream:
-            return Problem(529, "Overloaded")
-        reply = Reply(()) if asked.body["max_tokens"] == 0 else self._voice.reply(asked.body)
-        with self._lock:
-            minimum = asked.model.min_cacheable_tokens
-            reckoning = self._cache.reckon(asked.prompt, asked.cache_scope, minimum_tokens=minimum, now=now)
-        message = message_of(asked, reply, reckoning.usage, self.conduct)
-        usage = Usage.of(message["usage"])
-        return Spoken(message, usage, self._cost_usd(asked.body, message, usage, on), reckoning, is_stream)
+    async def _settle(self, now: float) -> None:
+        """Let batches come as far as the clock has, in slices, so that others are served meanwhile."""
+        while self._advance(now):
+            await asyncio.sleep(0)
 
-    def _cost_usd(self, body: Json, message: Json, usage: Usage, on: date) -> Decimal:
-        """A refusal before any output is not billed, though its usage is filled in."""
-        if message["stop_reason"] == "refusal" and not message["content"]:
-            return Decimal(0)
-        terms = {"fast": body.get("speed") == "fast", "us_inference": body.get("inference_geo") == "us"}
-        return self._prices.cost_usd(message["model"], usage, on=on, **terms) or Decimal(0)
+    def _advance(self, now: float) -> bool:
+        cost_usd = self._desk.advance(now, at_most=_SLICE)
+        if cost_usd is not None:
+            with self._lock:
+                self._bill_usd += cost_usd
+        return cost_usd is not None
 
     def _book(self, request: UpstreamRequest, outcome: Outcome, body: Json) -> None:
         status = outcome.status if isinstance(outcome, Problem) else 200
@@ -193,16 +208,10 @@ class Simulator:
             await asyncio.sleep(seconds)
 
 
-def _routed(request: UpstreamRequest) -> Problem | None:
-    """A problem where this path does not exist, or not for this method."""
-    if request.path in (MESSAGES, COUNT_TOKENS):
-        allowed = "POST"
-    elif request.path == MODELS or _names_a_model(request.path):
-        allowed = "GET"
-    else:
-        return Problem(404, "Not found")
-    return None if request.method == allowed else Problem(405, "Method Not Allowed")
-
-
-def _names_a_model(path: str) -> bool:
-    return path.startswith(f"{MODELS}/") and "/" not in path.removeprefix(f"{MODELS}/")
+def _refusal(fault: Fault, body: Json) -> Problem | None:
+    """The error that a fault is answered with, where it is one that hits before the answer."""
+    if fault.kind is FaultKind.STATUS:
+        return Problem(fault.status, f"Simulated {fault.status}", fault.retry_after_seconds)
+    if fault.kind is FaultKind.MID_STREAM_ERROR and body.get("stream") is not True:
+        return Problem(529, "Overloaded")
+    return None

@@ -227,7 +227,6 @@ def test_what_is_no_json_object_is_refused(desk, raw):
     [
         pytest.param("HEAD", "/api/hello", 404, id="probe of Claude Code"),
         pytest.param("GET", "/v1/elsewhere", 404, id="unknown path"),
-        pytest.param("POST", "/v1/messages/batches", 404, id="batches come later"),
         pytest.param("GET", "/v1/messages", 405, id="wrong method"),
     ],
 )
