@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import RESET, World
+from worlds import RESET, World, until
 
 from semcache.policy import Namespace, RoutingPolicy
 from semcache.upstream.simulator import Fault, FaultKind
@@ -158,8 +158,6 @@ def test_quality_tells_what_is_proven_of_cheaper_models(make_world: MakeWorld) -
 
     def routes() -> list[dict[str, Any]]:
         return world.http("GET", "/semcache/v1/quality").json()["routes"]
-
-    from worlds import until
 
     until(lambda: bool(routes()) and routes()[0]["compared"] == 1)
     [route] = routes()
