@@ -41,7 +41,8 @@ from semcache.strategies.compression.sentences import sentences_of
 
 BUDGETS = (0.12, 0.25, 0.50)
 DRAWN = (0.06, 0.12, 0.18, 0.25, 0.32, 0.40, 0.50, 0.60, 0.75, 1.0)
-OURS, FROZEN = "semcache", "semcache, frozen in blocks of 4 turns"
+OURS, FROZEN = "semcache", f"semcache, frozen in blocks of {Terms().block_turns} turns, as shipped"
+SMALLER = "semcache, frozen in blocks of 4 turns"
 BASELINES = ("last-k", "BM25", "embedding top-k")
 LEAST_AT_HALF = 0.95
 _QUICK_CASES = 16
@@ -92,7 +93,8 @@ def methods(embed: Embed) -> dict[str, Method]:
     return {
         OURS: lambda case, share: _ours(case, share, embed, block_turns=None),
         "semcache without an embedder": lambda case, share: _ours(case, share, None, block_turns=None),
-        FROZEN: lambda case, share: _ours(case, share, embed, block_turns=4),
+        FROZEN: lambda case, share: _ours(case, share, None, block_turns=Terms().block_turns),
+        SMALLER: lambda case, share: _ours(case, share, None, block_turns=4),
         "last-k": lambda case, share: _ranked(case, share, _by_recency),
         "BM25": lambda case, share: _ranked(case, share, _by_words),
         "embedding top-k": lambda case, share: _ranked(

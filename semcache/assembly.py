@@ -35,7 +35,10 @@ from semcache.settings import Settings
 from semcache.stores.limits import Limits
 from semcache.stores.opening import open_store
 from semcache.stores.store import Store
+from semcache.strategies.compression.step import Compressing, Past
+from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
+from semcache.strategies.keeping import Keeping
 from semcache.strategies.routing.choice import Chooser
 from semcache.strategies.routing.classifier import Classifier
 from semcache.strategies.routing.conversations import Conversations
@@ -64,16 +67,24 @@ class Assembly:
     learning: Learning
     ledger: Ledger
     routing: Routing
+    compressing: Compressing
+    keeping: Keeping
     prices: PriceBook
     tenants: Tenants
     forward: Forward
     executor: ThreadPoolExecutor = field(repr=False)
 
+    def save(self) -> None:
+        """Keep what was learned. A store that fails costs that, and nothing else."""
+        self.learning.book.save()
+        self.routing.memory.book.save()
+        self.keeping.save()
+
     def close(self) -> None:
         """Write what is buffered and close. May be called twice."""
         self.executor.shutdown(wait=True)
         self.learning.stop()
-        self.routing.memory.save()
+        self.save()
         self.ledger.flush()
         self.store.close()
         self.embedder.close()
@@ -95,18 +106,23 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     Raises `SettingsError`, `ManifestError`, `EmbedderError`, `StoreError`.
     """
     ground = _ground(settings, clock, brought or Brought())
-    memory = Memory(
+    book = RouteBook(ground.store, tolerance=settings.routing.tolerance, dims=ground.embedder.dims)
+    memory, past = Memory(book, Conversations(), Health()), Past()
+    keeping = Keeping(
         ground.store,
-        RouteBook(ground.store, tolerance=settings.routing.tolerance, dims=ground.embedder.dims),
-        Conversations(),
-        Health(),
+        {
+            "routing-conversations": memory.conversations,
+            "compressed-blocks": past.blocks,
+            "remaining-turns": past.turns,
+        },
     )
-    memory.restore()
+    keeping.restore()
     opinions = Opinions(ground.routes.table, ground.routes.judges)
     chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
     learning = _learning(ground, chooser, memory)
     cache = _cache(ground, learning)
     routing = _routing(ground, chooser, memory, learning)
+    compressing = Compressing(ground.prices, ground.consent, past, terms=Terms(), clock=clock)
     return Assembly(
         settings,
         ground.store,
@@ -115,9 +131,11 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
         learning,
         ground.ledger,
         routing,
+        compressing,
+        keeping,
         ground.prices,
         Tenants(ground.store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces),
-        stack([ground.ledger.step, cache.step, routing.step]),
+        stack([ground.ledger.step, cache.step, routing.step, compressing.step]),
         ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache"),
     )
 

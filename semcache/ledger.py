@@ -12,7 +12,7 @@ from decimal import Decimal
 from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
 from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
-from semcache.message import Message
+from semcache.message import Message, Usage
 from semcache.request import Request
 from semcache.stores.store import LedgerRow, Store
 from semcache.tariff import Baseline, Price
@@ -58,7 +58,7 @@ class Ledger:
     def priced(self, request: Request, answer: Answer) -> Answer:
         """The answer with its cost and its baseline: the same request as it came, at real-time price."""
         usage, served = answer.message.usage, answer.message.model or request.model
-        baseline = self._baseline(request, served, usage)
+        baseline = self._baseline(request, served, _unassisted(request, answer))
         is_free = isinstance(answer.lookup, Hit) or answer.message.coalesced
         costs = [Decimal(0) if is_free else self._price(served, usage)]
         costs += [
@@ -130,6 +130,16 @@ class Ledger:
             strategies=() if answer.call is None else strategies_of(answer.call, answer.attempts),
             route="" if answer.call is None or answer.call.routed is None else route_in_words(answer.call.routed),
         )
+
+
+def _unassisted(request: Request, answer: Answer) -> Usage:
+    """What would have been counted had nothing of the prompt been left out: read from a cache, if he has one."""
+    usage, cut_tokens = answer.message.usage, 0 if answer.call is None else answer.call.request.cut_tokens
+    if not cut_tokens:
+        return usage
+    if b'"cache_control"' in request.content():
+        return replace(usage, cache_read_tokens=usage.cache_read_tokens + cut_tokens)
+    return replace(usage, input_tokens=usage.input_tokens + cut_tokens)
 
 
 def outcome_of(answer: Answer) -> tuple[str, str]:

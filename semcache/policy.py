@@ -64,8 +64,11 @@ class RoutingPolicy:
     cascade_streams: bool = False  # hold a stream back until its answer has been checked
 
 
-STRATEGIES = ("tiering", "routing", "cascade", "failover")
-"""What can be switched off for a request, a namespace, or everywhere; see `RoutingPolicy` for the settings."""
+STRATEGIES = ("tiering", "routing", "cascade", "failover", "compression")
+"""What can be switched on and off for a request, a namespace, or everywhere."""
+LOSSY = frozenset({"compression"})
+"""Those that leave out something of what the caller said: only where the operator asks for them."""
+DEFAULT_STRATEGIES = tuple(name for name in STRATEGIES if name not in LOSSY)
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,7 @@ class Request:
     query: str = ""
     raw: bytes | None = field(default=None, repr=False, compare=False)
     shaped_by: tuple[str, ...] = ()
+    cut_tokens: int = field(default=0, compare=False)  # of the caller's prompt, estimated, that strategies left out
     vector: Vector | None = field(
         default=None, repr=False, compare=False
     )  # of the last user text, where it was looked up

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from semcache.errors import SettingsError
-from semcache.policy import STRATEGIES, Namespace, RoutingPolicy, ServiceKey
+from semcache.policy import DEFAULT_STRATEGIES, STRATEGIES, Namespace, RoutingPolicy, ServiceKey
 from semcache.request import Mode
 from semcache.settings_tables import (
     boolean,
@@ -61,7 +61,7 @@ class Settings:
     ping_seconds: float = 15.0
     threads: int | None = None
     log_level: str = "INFO"
-    strategies: tuple[str, ...] = STRATEGIES
+    strategies: tuple[str, ...] = DEFAULT_STRATEGIES
     routing: RoutingPolicy = field(default_factory=RoutingPolicy)
     namespaces: dict[str, Namespace] = field(default_factory=dict)
 

@@ -103,8 +103,7 @@ class Service:
                 expired, evicted = assembly.store.expire(), assembly.store.evict()
                 if expired or evicted:
                     logger.info("upkeep expired=%d evicted=%d", expired, evicted)
-                assembly.learning.book.save()
-                assembly.routing.memory.save()
+                assembly.save()
             if prune:
                 assembly.store.prune_servings(assembly.cache.now() - _SERVINGS_KEPT_SECONDS)
                 assembly.learning.book.prune()

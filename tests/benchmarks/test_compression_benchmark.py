@@ -27,7 +27,7 @@ def test_every_method_keeps_within_the_budget_and_all_at_full_budget() -> None:
     for name, method in quality.methods(HashedEmbedder().embed).items():
         half = quality._row([CASE], [method(CASE, 0.5)], seeds=2)
         full = quality._row([CASE], [method(CASE, 1.0)], seeds=2)
-        assert half["tokens"] <= 0.5 or name == quality.FROZEN
+        assert half["tokens"] <= 0.5 or name in (quality.FROZEN, quality.SMALLER)
         assert full["kept"] == 1.0
 
 

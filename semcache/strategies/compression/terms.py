@@ -42,7 +42,7 @@ class Terms:
 
     budget: Budget = field(default=Share(0.5))
     recent_turns: int = 3
-    block_turns: int = 4
+    block_turns: int = 8
     results_kept: int = 3
     results_group: int = 3
 
