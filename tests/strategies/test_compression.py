@@ -145,7 +145,7 @@ def test_marks_in_shortened_turns_move_to_the_end_of_their_block(squeeze, refusa
         pytest.param(
             talk(8), {"context_management": {"edits": [{"type": "clear_tool_uses"}]}}, "Claude manages", id="edits"
         ),
-        pytest.param(talk(8), {"terms": Terms(budget=Share(1.0), block_turns=4)}, "nothing to leave out", id="all fits"),
+        pytest.param(talk(8), {"terms": Terms(Share(1.0), block_turns=4)}, "nothing to leave out", id="all fits"),
         pytest.param(talk(8), {"model": "claude-sonnet-5-5", "tools": TOOLS}, "needs a memory", id="no memory"),
     ],
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,7 +91,7 @@ def test_what_was_compressed_stays_so_while_the_conversation_goes_on(opened: Any
     cache = opened(strategies=STRATEGIES)
     marked = {"cache_control": {"type": "ephemeral"}}
     prefixes = [sent(say(cache, turns, **marked)) for turns in range(20, 26)]
-    for earlier, later in zip(prefixes, prefixes[1:], strict=False):
+    for earlier, later in itertools.pairwise(prefixes):
         common = 0
         while common < len(earlier) and earlier[common] == later[common]:
             common += 1
