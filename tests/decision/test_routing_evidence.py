@@ -77,7 +77,7 @@ _SEEN: list[bool] = []
 
 def test_an_arm_that_is_often_worse_is_refuted_where_the_choice_is_ours() -> None:
     known, randomness = evidence(), random.Random(3)
-    for place in range(400):
+    for place in range(4_000):
         plan = known.plan(CATEGORY, randomness, was_named=False)
         known.settle(CATEGORY, plan, (place % 4 == 0) if plan.is_drawn else None, place)
     assert known.is_refuted(CATEGORY)

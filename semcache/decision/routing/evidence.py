@@ -25,8 +25,8 @@ COMPARED_SHARES = ((0.8, 1.0), (0.6, 0.5), (0.4, 0.2), (0.2, 0.05))
 All of them before there is a certificate; later as many as keep it, for what is not compared loosens the bound.
 """
 LEAST_COMPARED = 0.02
-CHOOSING = AuditSchedule(first_hits=20, steps=((100, 0.1), (400, 0.05)), floor=0.02, placebo_share=0.0)
-"""Where the caller left the choice to us, and so nothing needs to be proven first."""
+CHOOSING = AuditSchedule(first_hits=0, steps=((20, 0.1), (100, 0.03)), floor=0.01, placebo_share=0.0)
+"""Where the caller left the choice to us, and so nothing needs to be proven first; comparing costs the dearer model."""
 
 ESCALATION_PRIOR = (1.0, 19.0)  # escalated, answered: one in twenty until more is known
 _REVIEW_EVERY = 8  # requests that were not asked of both: they loosen the bound little by little
@@ -39,6 +39,7 @@ class _Category:
     record: Record = field(default_factory=Record)
     tried: int = 0
     escalated: int = 0
+    compared: int = 0  # asked of both models, whether or not anybody could judge the answers
 
 
 @dataclass(frozen=True)
@@ -88,12 +89,14 @@ class RouteEvidence:
     def plan(self, category: str, randomness: random.Random, *, was_named: bool) -> AuditPlan:
         """Whether this request is asked of both models. `was_named`: the caller named the dearer one."""
         with self._lock:
-            total = self._category(category).record.total
-            rate = CHOOSING.rate(hits=total.hits, audited=total.audited)
+            known = self._category(category)
+            rate = CHOOSING.rate(hits=known.compared, audited=known.compared)
             if was_named:
                 used = self._bounds.get(category, 1.0) / self._tolerance
                 rate = next((share for part, share in COMPARED_SHARES if used > part), LEAST_COMPARED)
-            return CHOOSING.plan(rate, randomness)
+            plan = CHOOSING.plan(rate, randomness)
+            known.compared += plan.is_drawn
+            return plan
 
     def settle(self, category: str, plan: AuditPlan, worse: bool | None, now: float) -> None:
         """Book a routed request; `worse` None: it was not asked of both."""
@@ -133,7 +136,10 @@ class RouteEvidence:
         with self._lock:
             neighbours = self._neighbours
             categories = {
-                name: {"record": known.record.as_json(), "tried": known.tried, "escalated": known.escalated}
+                name: {
+                    "record": known.record.as_json(),
+                    "attempts": [known.tried, known.escalated, known.compared],
+                }
                 for name, known in self._categories.items()
             }
         vectors = np.round(neighbours.vectors * 127).astype(np.int8)  # a hundredth is enough to find what is near
@@ -150,7 +156,7 @@ class RouteEvidence:
         told = [int(place) for place in kept["outcomes"]]
         vectors = flat.reshape(len(told), dims) if flat.size == len(told) * dims else np.zeros((0, dims), np.float32)
         categories = {
-            name: _Category(Record.from_json(row["record"]), int(row["tried"]), int(row["escalated"]))
+            name: _Category(Record.from_json(row["record"]), *(int(count) for count in row["attempts"]))
             for name, row in kept["categories"].items()
         }
         with self._lock:
