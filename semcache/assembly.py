@@ -15,7 +15,6 @@ from semcache.cache import Cache
 from semcache.decision.audit_schedule import NO_AUDITS, AuditSchedule
 from semcache.decision.deciding import LearnedDecision
 from semcache.decision.evidence import Witness
-from semcache.decision.routing.router import ANY_EMBEDDER, Router, find_router
 from semcache.decision.sameness.judge import Judge
 from semcache.decision.sameness.local import LocalJudge
 from semcache.decision.scorer import Scorer, find_scorers, load_scorer
@@ -35,18 +34,22 @@ from semcache.settings import Settings
 from semcache.stores.limits import Limits
 from semcache.stores.opening import open_store
 from semcache.stores.store import Store
-from semcache.strategies.compression.step import Compressing, Past
+from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
 from semcache.strategies.keeping import Keeping
+from semcache.strategies.prompt_caching.caching import PromptCaching
+from semcache.strategies.prompt_caching.memory import PrefixMemory
+from semcache.strategies.remaining import RemainingTurns
 from semcache.strategies.routing.choice import Chooser
 from semcache.strategies.routing.classifier import Classifier
 from semcache.strategies.routing.conversations import Conversations
 from semcache.strategies.routing.health import Health
 from semcache.strategies.routing.memory import Memory
-from semcache.strategies.routing.opinions import Judges, Opinions
+from semcache.strategies.routing.opening import Routes, open_routes
+from semcache.strategies.routing.opinions import Opinions
 from semcache.strategies.routing.step import Routing
-from semcache.strategies.routing.table import RoutingTable, find_routing_table, load_routing_table
+from semcache.strategies.shaping import Shaping
 from semcache.tariff import baseline_at, price_at
 from semcache.tenants import Tenants
 from semcache.upstream.upstream import Upstream
@@ -67,7 +70,7 @@ class Assembly:
     learning: Learning
     ledger: Ledger
     routing: Routing
-    compressing: Compressing
+    shaping: Shaping
     keeping: Keeping
     prices: PriceBook
     tenants: Tenants
@@ -107,22 +110,21 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     """
     ground = _ground(settings, clock, brought or Brought())
     book = RouteBook(ground.store, tolerance=settings.routing.tolerance, dims=ground.embedder.dims)
-    memory, past = Memory(book, Conversations(), Health()), Past()
-    keeping = Keeping(
-        ground.store,
-        {
-            "routing-conversations": memory.conversations,
-            "compressed-blocks": past.blocks,
-            "remaining-turns": past.turns,
-        },
-    )
+    memory = Memory(book, Conversations(), Health())
+    blocks, turns, prefixes = Blocks(), RemainingTurns(), PrefixMemory()
+    keeping = Keeping(ground.store)
+    keeping.keep("routing-conversations", memory.conversations)
+    keeping.keep("compressed-blocks", blocks)
+    keeping.keep("remaining-turns", turns)
+    keeping.keep("prompt-prefixes", prefixes)
     keeping.restore()
     opinions = Opinions(ground.routes.table, ground.routes.judges)
     chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
     learning = _learning(ground, chooser, memory)
     cache = _cache(ground, learning)
     routing = _routing(ground, chooser, memory, learning)
-    compressing = Compressing(ground.prices, ground.consent, past, terms=Terms(), clock=clock)
+    caching = PromptCaching(ground.consent, prefixes, clock=clock)
+    shaping = Shaping(ground.prices, ground.consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock)
     return Assembly(
         settings,
         ground.store,
@@ -131,11 +133,11 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
         learning,
         ground.ledger,
         routing,
-        compressing,
+        shaping,
         keeping,
         ground.prices,
         Tenants(ground.store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces),
-        stack([ground.ledger.step, cache.step, routing.step, compressing.step]),
+        stack([ground.ledger.step, cache.step, routing.step, shaping.step]),
         ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache"),
     )
 
@@ -160,7 +162,8 @@ class _Ground:
 def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
     models_dir = find_models_dir(settings)
     prices = PriceBook.load(find_claude_manifest(models_dir))
-    routes = open_routes(settings, prices, models_dir=models_dir)
+    name = model_name(settings.embedder, models_dir=models_dir)
+    routes = open_routes(settings.routing, prices, embedder=name, models_dir=models_dir)
     prior = open_prior(settings.embedder, models_dir=models_dir)
     embedder = brought.embedder or open_embedder(settings.embedder, models_dir=models_dir)
     store = brought.store or _store(settings, embedder, clock)
@@ -223,23 +226,6 @@ def _routing(ground: _Ground, chooser: Chooser, memory: Memory, learning: Learni
         clock=ground.clock,
         randomness=ground.randomness,
     )
-
-
-@dataclass(frozen=True)
-class Routes:
-    """What is known of routing before any request: the table, and the judges of complexity."""
-
-    table: RoutingTable
-    judges: Judges
-
-
-def open_routes(settings: Settings, prices: PriceBook, *, models_dir: Path) -> Routes:
-    """Raises `ManifestError`, `SettingsError`."""
-    table = load_routing_table(find_routing_table(models_dir), prices, settings.routing)
-    name = model_name(settings.embedder, models_dir=models_dir)
-    judges_file = find_router(models_dir)
-    judges = Judges(Router.load(judges_file, embedder=name), Router.load(judges_file, embedder=ANY_EMBEDDER))
-    return Routes(table, judges)
 
 
 def _store(settings: Settings, embedder: Embedder, clock: Clock) -> Store:

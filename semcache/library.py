@@ -27,7 +27,8 @@ from semcache.message import Message, new_message_id, text_message
 from semcache.request import DEFAULT_VERSION, Directives, Headers, Json, Mode, Request
 from semcache.settings import Settings, load_settings
 from semcache.stores.store import LedgerSum, Selection, StoreStats
-from semcache.strategies.routing.explaining import RouteExplanation, explain_route
+from semcache.strategies.explaining import Sending, explain_sending
+from semcache.strategies.routing.explaining import RouteExplanation
 from semcache.upstream.upstream import Upstream
 from semcache.wire import read_wish
 
@@ -208,8 +209,13 @@ class Curating:
 
     def explain_route(self, question: str | Sequence[Json], **options: Any) -> RouteExplanation:
         """Where this question would go if it were not answered from memory, and why. Nothing is sent."""
+        return self.explain_sending(question, **options).route
+
+    def explain_sending(self, question: str | Sequence[Json], **options: Any) -> Sending:
+        """The same, with the ways to send it and their prices."""
         request, assembly = self.parts.request(question, **options), self.parts.assembly
-        return explain_route(assembly.routing.chooser, informed(request, assembly.cache.lookup(request)))
+        informed_request = informed(request, assembly.cache.lookup(request))
+        return explain_sending(assembly.routing.chooser, assembly.shaping, informed_request)
 
     def explain(self, lookup: Lookup, *, namespace: str = "default") -> Explanation:
         """Why a lookup came out as it did, in words."""

@@ -64,7 +64,7 @@ class RoutingPolicy:
     cascade_streams: bool = False  # hold a stream back until its answer has been checked
 
 
-STRATEGIES = ("tiering", "routing", "cascade", "failover", "compression")
+STRATEGIES = ("tiering", "routing", "cascade", "failover", "compression", "prompt_caching")
 """What can be switched on and off for a request, a namespace, or everywhere."""
 LOSSY = frozenset({"compression"})
 """Those that leave out something of what the caller said: only where the operator asks for them."""

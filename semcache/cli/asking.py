@@ -72,14 +72,14 @@ def lookup(question: str, explain: bool, as_json: bool, **options: Any) -> None:
     """
     from semcache.canonical import system_digest
     from semcache.cli.views import lookup_view
-    from semcache.service.route_views import route_view
+    from semcache.service.route_views import sending_view
 
     with opened(**_places(options)) as cache:
         found = cache.lookup(question, **options)
         explanation = cache.explain(found, namespace=options["namespace"] or "default") if explain else None
         view = lookup_view(found, explanation)
         if explain:
-            view["route"] = route_view(cache.explain_route(question, **options))
+            view |= sending_view(cache.explain_sending(question, **options))
             view["system"] = system_digest(cache.parts.request(question, **options))
     if as_json:
         print_json(view)
@@ -87,7 +87,7 @@ def lookup(question: str, explain: bool, as_json: bool, **options: Any) -> None:
         _print_lookup(view)
         if explain:
             _print_explanation(view["explanation"])
-            _print_route(view["route"], view["system"])
+            _print_sending(view)
     if view["outcome"] in ("miss", "bypass"):
         raise click.exceptions.Exit(1)
 
@@ -145,15 +145,20 @@ def _print_explanation(explanation: dict[str, Any]) -> None:
             click.echo(f"  {part['says']}")
 
 
-def _print_route(route: dict[str, Any], system: str) -> None:
-    """Where a miss would go; the system prompt's hash is what rules in semcache.toml are written with."""
+def _print_sending(view: dict[str, Any]) -> None:
+    """Where a miss would go, and in which form; the system prompt's hash is what rules in semcache.toml name."""
+    route = view["route"]
     click.echo(f"\nOn a miss: {route['says']}")
     if route["weak_right"] is not None:
         chances = f"{route['weak_right']:.2f}, of a large one {route['strong_right']:.2f}"
         click.echo(f"  Chance of a small model {chances}: {route['evidence']}")
     if route["would_be"]:
         click.echo(f"  It would go to {route['would_be']} ({route['category']}).")
-    click.echo(f"  System prompt: {system[:16]}")
+    for way in view["ways"]:
+        click.echo(f"  {way['name']}: prompt ${money(way['cost_usd'])}; {way['because']}")
+    if view["breaks_prefix"]:
+        click.echo(f"  Note: {view['breaks_prefix']}.")
+    click.echo(f"  System prompt: {view['system'][:16]}")
 
 
 def _footnote(view: dict[str, Any]) -> str:

@@ -26,11 +26,11 @@ from semcache.search import UNAVAILABLE
 from semcache.service.admin import NoSuchEntry
 from semcache.service.bodies import FeedbackBody
 from semcache.service.quality_views import correction_view, explanation_view
-from semcache.service.route_views import route_view
+from semcache.service.route_views import sending_view
 from semcache.service.routes import CallerRoute, TheService
 from semcache.service.service import Service
 from semcache.service.views import lookup_view
-from semcache.strategies.routing.explaining import explain_route
+from semcache.strategies.explaining import explain_sending
 from semcache.tenants import Tenants
 from semcache.wire import cache_status, lookup_headers, lower_headers, read_request
 
@@ -58,8 +58,8 @@ async def explain_lookup(request: Request, service: TheService, response: Respon
         shows = service.gate.admits(request.scope) or not service.settings.namespace(namespace).shared
         explained = explain(lookup, assembly.learning.beliefs(namespace))
         explanation = explanation_view(explained, shows_wordings=shows)
-        route = explain_route(assembly.routing.chooser, informed(wanted, lookup))
-        view = {**lookup_view(lookup, identify(wanted)), "explanation": explanation, "route": route_view(route)}
+        sending = explain_sending(assembly.routing.chooser, assembly.shaping, informed(wanted, lookup))
+        view = {**lookup_view(lookup, identify(wanted)), "explanation": explanation, **sending_view(sending)}
         view["identity"]["system"] = system_digest(wanted)
         return lookup, view
 

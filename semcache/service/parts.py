@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from semcache.assembly import Assembly, assemble, find_models_dir, open_routes, open_upstream
+from semcache.assembly import Assembly, assemble, find_models_dir, open_upstream
 from semcache.entry import Bypass
 from semcache.errors import EmbedderError, NotCached, StoreError, StoreUnavailable, UpstreamError
 from semcache.exchange import Exchange, Forward, relabelled, stack
@@ -21,6 +21,7 @@ from semcache.request import AUTO_MODEL, Request
 from semcache.search import UNAVAILABLE
 from semcache.settings import Settings
 from semcache.strategies.routing.arms import Arm, Level
+from semcache.strategies.routing.table import find_routing_table, load_routing_table
 from semcache.strategies.translation import Translation, translated
 from semcache.tenants import Tenants
 from semcache.upstream.upstream import Upstream
@@ -75,7 +76,8 @@ def open_parts(settings: Settings, *, clock: Clock = time.time, upstream: Upstre
 
 
 def _without_cache(settings: Settings, prices: PriceBook, *, clock: Clock, upstream: Upstream, fault: str) -> Parts:
-    middle = open_routes(settings, prices, models_dir=find_models_dir(settings)).table.ladder[Level.MODERATE]
+    table = find_routing_table(find_models_dir(settings))
+    middle = load_routing_table(table, prices, settings.routing).ladder[Level.MODERATE]
     forward = stack([partial(_pass_on, prices, clock), partial(_named, middle, clock)])
     tenants = Tenants(secrets.token_bytes(32), keys=settings.api_keys, namespaces=settings.namespaces)
     executor = ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache")

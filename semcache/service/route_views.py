@@ -6,11 +6,24 @@ from dataclasses import asdict
 
 from semcache.decision.routing.evidence import CategoryReport
 from semcache.request import Json
-from semcache.strategies.routing.explaining import RouteExplanation
+from semcache.strategies.explaining import Sending
 
 
-def route_view(explained: RouteExplanation) -> Json:
-    return {**asdict(explained), "changes": list(explained.changes)}
+def sending_view(sending: Sending) -> Json:
+    """The route, and the ways to send the request on it; the first is the one that would be taken."""
+    return {
+        "route": {**asdict(sending.route), "changes": list(sending.route.changes)},
+        "ways": [
+            {
+                "name": way.name,
+                "cost_usd": float(way.cost_usd),
+                "course_usd": float(way.course_usd),
+                "because": way.because,
+            }
+            for way in sending.ways
+        ],
+        "breaks_prefix": sending.breaks_prefix,
+    }
 
 
 def route_report_view(namespace: str, report: CategoryReport) -> Json:

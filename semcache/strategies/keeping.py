@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from typing import Protocol
 
 from semcache.errors import StoreError
@@ -25,10 +24,14 @@ class Keepable(Protocol):
 class Keeping:
     """A store that fails costs what was learned since it last worked, and nothing else."""
 
-    def __init__(self, store: Store, things: Mapping[str, Keepable]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._things = things
+        self._things: dict[str, Keepable] = {}
         self._kept: dict[str, bytes] = {}
+
+    def keep(self, name: str, thing: Keepable) -> None:
+        """Look after this thing, under this name in the store."""
+        self._things[name] = thing
 
     def restore(self) -> None:
         """Take up what the last process left."""

@@ -1,0 +1,1 @@
+"""Prompt caching: marks placed for the caller where the prefix is expected to come again."""

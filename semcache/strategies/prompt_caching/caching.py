@@ -1,0 +1,117 @@
+"""Marks prefixes for Claude's prompt cache where it pays, and learns from what was read and written."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from semcache.canonical import digest
+from semcache.exchange import Answer
+from semcache.message import Usage
+from semcache.pricing import Model
+from semcache.request import Request
+from semcache.strategies.consent import Consent
+from semcache.strategies.prompt_caching.breakers import Breakers
+from semcache.strategies.prompt_caching.memory import PrefixMemory
+from semcache.strategies.prompt_caching.placing import STRATEGY, marked
+from semcache.strategies.prompt_caching.planning import Mark, Outlook, Placement, best_placement, outlook_of
+from semcache.strategies.prompt_caching.prefix import LOOKBACK_BLOCKS, prefix_of
+from semcache.strategies.routing.conversations import system_text
+
+logger = logging.getLogger(__name__)
+
+_FEWEST_BYTES_PER_TOKEN = 3.0
+_ALIKE_CHARACTERS = 200
+_BELIEVED = 0.5  # of the tokens that were expected to be read: less was read where Claude held less
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A request as it would be sent, and why."""
+
+    request: Request = field(repr=False)
+    unmarked: Request = field(repr=False)  # as it was before we placed marks
+    outlook: Outlook = field(repr=False)
+    placement: Placement
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """All that it bears, the caller's too, in order."""
+        own = [Mark(number, place.ttl) for number, place in enumerate(self.outlook.prefix.places) if place.ttl]
+        return tuple(sorted((*own, *self.placement.marks), key=lambda mark: mark.place))
+
+
+class PromptCaching:
+    """Marks never change what a request means."""
+
+    def __init__(self, consent: Consent, memory: PrefixMemory, *, clock: Callable[[], float]) -> None:
+        self.memory = memory
+        self.breakers = Breakers()
+        self._consent = consent
+        self._clock = clock
+
+    def may_mark(self, request: Request, model: Model) -> bool:
+        """Whether marks are allowed, and the prompt may be long enough for one."""
+        if not self._consent.allows(request, STRATEGY):
+            return False
+        size = len(request.raw) if request.raw is not None else len(request.content())
+        return size / _FEWEST_BYTES_PER_TOKEN * float(model.tokenizer_factor) >= model.min_cacheable_tokens
+
+    def planned_on(self, request: Request, model: Model) -> Planned:
+        """The cheapest set of marks, for strategies that compare other ways to send the request."""
+        now = self._clock()
+        outlook = outlook_of(prefix_of(request, model), self.memory, _groups(request), now=now)
+        placement = best_placement(outlook, model, on=datetime.fromtimestamp(now, UTC).date())
+        return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
+
+    def note(self, planned: Planned, answer: Answer, began_at: float) -> None:
+        """Learn from what was sent; the answer is here, and nothing that goes wrong now may lose it."""
+        try:
+            self.breakers.note(planned.request)
+            self.observe(planned, answer.message.usage, began_at)
+        except Exception as error:
+            logger.error("learning from the prompt cache failed: %s", type(error).__name__)
+
+    def observe(self, planned: Planned, usage: Usage, began_at: float) -> None:
+        """Take down what was seen, read and written; TTLs run from the start of the request."""
+        places, groups = planned.outlook.prefix.places, _groups(planned.request)
+        for each in planned.outlook.candidates:
+            self.memory.note_seen(places[each.place].digest, each.kind, groups, now=began_at)
+        hit = self._note_read(planned, usage, began_at)
+        if usage.prompt_tokens == usage.input_tokens:
+            return  # nothing was read or written: the prompt is too short for its marks
+        for mark in planned.marks:
+            if hit is not None and mark.place <= hit:
+                self.memory.note_read(places[mark.place].digest, now=began_at)
+            else:
+                self.memory.note_held(places[mark.place].digest, mark.ttl, now=began_at)
+
+    def _note_read(self, planned: Planned, usage: Usage, began_at: float) -> int | None:
+        """The place up to which the prompt was read; less than was expected where Claude held less than believed."""
+        places, expected = planned.outlook.prefix.places, _deepest_held(planned)
+        if expected is None:
+            return None
+        if usage.cache_read_tokens >= _BELIEVED * places[expected].reach_tokens:
+            self.memory.note_read(places[expected].digest, now=began_at)
+            return expected
+        for number in planned.outlook.held:
+            if _BELIEVED * places[number].reach_tokens > usage.cache_read_tokens:
+                self.memory.note_lost(places[number].digest)
+        return None
+
+
+def _deepest_held(planned: Planned) -> int | None:
+    for mark in reversed(planned.marks):
+        for place in range(mark.place, max(-1, mark.place - LOOKBACK_BLOCKS), -1):
+            if place in planned.outlook.held:
+                return place
+    return None
+
+
+def _groups(request: Request) -> tuple[str, str]:
+    """The namespace, and the application within it: whose system prompts begin alike, whatever changes further on."""
+    tools = request.body.get("tools")
+    begins = digest([system_text(request.body)[:_ALIKE_CHARACTERS], len(tools) if isinstance(tools, list) else 0])
+    return request.caller.namespace, f"{request.caller.namespace}/{begins[:12]}"
