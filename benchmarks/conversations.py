@@ -32,7 +32,7 @@ from scoring import percent, wilson
 from workloads import MissingData
 
 from semcache import Hit, SemanticCache, Settings
-from semcache.assembly import find_models_dir
+from semcache.opening import find_models_dir
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import Json
 from semcache.upstream.simulator import Simulator

@@ -35,7 +35,6 @@ from reporting import Bar, print_report, report
 from workloads import MissingData, load_workload
 
 from semcache import Settings
-from semcache.assembly import find_models_dir, open_prior
 from semcache.decision.audit_schedule import AuditSchedule
 from semcache.decision.beliefs import Beliefs
 from semcache.decision.deciding import LearnedDecision
@@ -45,6 +44,7 @@ from semcache.embedders.embedder import Embedder
 from semcache.embedders.opening import open_embedder
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
 from semcache.message import text_message
+from semcache.opening import find_models_dir, open_prior
 from semcache.samples import sample_answers, sample_faq, sample_questions
 from semcache.search import NEAREST
 

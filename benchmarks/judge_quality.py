@@ -38,7 +38,6 @@ from scoring import percent
 from traps import NEVER_MERGE
 
 from semcache import Settings
-from semcache.assembly import find_models_dir
 from semcache.decision.sameness.judge import judged
 from semcache.decision.sameness.local import LocalJudge, Scale
 from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness, Uncertain
@@ -46,6 +45,7 @@ from semcache.decision.sameness.rubric import CRITERIA
 from semcache.embedders.opening import open_embedder
 from semcache.entry import Embedding
 from semcache.message import Message, Usage, text_message
+from semcache.opening import find_models_dir
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.pricing.model import Lifecycle
 from semcache.pricing.tokens import estimate_tokens

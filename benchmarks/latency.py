@@ -38,7 +38,7 @@ from questions import Question, questions
 from reporting import Bar, print_report, report
 
 from semcache import Hit, SemanticCache, Settings
-from semcache.assembly import find_models_dir
+from semcache.opening import find_models_dir
 
 KEY, MODEL, MAX_TOKENS = "benchmark", "claude-haiku-5-5", 512
 ANSWER = "Open the settings, choose the entry you mean, and follow the three steps on the screen. " * 3

@@ -19,7 +19,7 @@ from truth import Row, Workload, same_class
 from workloads import load_workload
 
 from semcache import Settings
-from semcache.assembly import find_models_dir
+from semcache.opening import find_models_dir
 
 SCORERS = Path(__file__).with_name("scorers")
 DRIFTS = {"drift-split": Relabelling.SPLIT, "drift-merge": Relabelling.MERGE}

@@ -19,8 +19,9 @@ from scoring import Trace
 from truth import Row, Workload
 
 from semcache import Hit, SemanticCache, Settings
-from semcache.assembly import Brought, find_models_dir
+from semcache.assembly import Brought
 from semcache.decision.sameness.local import LocalJudge
+from semcache.opening import find_models_dir
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.stores.store import Observation, Selection
 from semcache.upstream.simulator import Simulator

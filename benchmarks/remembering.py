@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semcache import Settings
-from semcache.assembly import find_models_dir
 from semcache.decision.sameness.judge import Judge
 from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness
 from semcache.embedders.embedder import Embedder, WordVectors
 from semcache.embedders.opening import open_embedder
 from semcache.entry import Embedding
+from semcache.opening import find_models_dir
 
 
 class RememberingEmbedder:

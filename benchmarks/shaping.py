@@ -10,6 +10,7 @@ same memory of its own. *Always on* shortens all that is old at every turn and m
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import statistics
 import sys
@@ -87,10 +88,8 @@ def _cost(make: Callable[[Callable[[], float]], Step], turns: int, gap_seconds: 
             exchange = step(Request(body, headers=HEADERS, caller=Caller(credential="one")), send_upstream)
             call = next(exchange)
             assert isinstance(call, Call)
-            try:
+            with contextlib.suppress(StopIteration):
                 exchange.send(sent(simulator, call.request))
-            except StopIteration:
-                pass
             messages = [*messages, {"role": "assistant", "content": _said(180, chance)}]
             clock[0] += gap_seconds * chance.lognormvariate(0, 0.5)
         clock[0] += 2 * gap_seconds

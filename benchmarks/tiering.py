@@ -37,8 +37,8 @@ from train_router import Plan, Recorded, fitted, load_recorded, read_rows, writt
 from workloads import MissingData
 
 from semcache import SemanticCache, Settings
-from semcache.assembly import find_models_dir
 from semcache.exchange import Answer
+from semcache.opening import find_models_dir
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import Json
 from semcache.upstream.simulator import Simulator

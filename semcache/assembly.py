@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from semcache.cache import Cache
 from semcache.decision.audit_schedule import NO_AUDITS, AuditSchedule
@@ -17,10 +16,9 @@ from semcache.decision.deciding import LearnedDecision
 from semcache.decision.evidence import Witness
 from semcache.decision.sameness.judge import Judge
 from semcache.decision.sameness.local import LocalJudge
-from semcache.decision.scorer import Scorer, find_scorers, load_scorer
+from semcache.decision.scorer import Scorer
 from semcache.embedders.embedder import Embedder
 from semcache.embedders.opening import model_name, open_embedder
-from semcache.errors import SettingsError
 from semcache.exchange import Forward, stack
 from semcache.learning.comparing import Comparing
 from semcache.learning.keeping import BeliefBook
@@ -28,12 +26,13 @@ from semcache.learning.learning import Learning
 from semcache.learning.routes import RouteBook, RouteComparing
 from semcache.learning.working import Working
 from semcache.ledger import Ledger
+from semcache.opening import find_models_dir, open_prior, open_settings_store, spending_limits
 from semcache.policy import Policy
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.settings import Settings
-from semcache.stores.limits import Limits
-from semcache.stores.opening import open_store
-from semcache.stores.store import Store
+from semcache.spending import SpendingBook
+from semcache.stores.store import LedgerRow, Store
+from semcache.strategies.admission import Admission
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
@@ -52,7 +51,6 @@ from semcache.strategies.routing.step import Routing
 from semcache.strategies.shaping import Shaping
 from semcache.tariff import baseline_at, price_at
 from semcache.tenants import Tenants
-from semcache.upstream.upstream import Upstream
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +69,7 @@ class Assembly:
     ledger: Ledger
     routing: Routing
     shaping: Shaping
+    spending: SpendingBook
     keeping: Keeping
     prices: PriceBook
     tenants: Tenants
@@ -117,6 +116,7 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     keeping.keep("compressed-blocks", blocks)
     keeping.keep("remaining-turns", turns)
     keeping.keep("prompt-prefixes", prefixes)
+    keeping.keep("spending", ground.spending)
     keeping.restore()
     opinions = Opinions(ground.routes.table, ground.routes.judges)
     chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
@@ -134,10 +134,11 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
         ground.ledger,
         routing,
         shaping,
+        ground.spending,
         keeping,
         ground.prices,
         Tenants(ground.store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces),
-        stack([ground.ledger.step, cache.step, routing.step, shaping.step]),
+        stack([ground.ledger.step, cache.step, _admission(ground).step, routing.step, shaping.step]),
         ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache"),
     )
 
@@ -155,6 +156,7 @@ class _Ground:
     routes: Routes
     consent: Consent
     ledger: Ledger
+    spending: SpendingBook
     judge: Judge
     randomness: random.Random
 
@@ -166,8 +168,8 @@ def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
     routes = open_routes(settings.routing, prices, embedder=name, models_dir=models_dir)
     prior = open_prior(settings.embedder, models_dir=models_dir)
     embedder = brought.embedder or open_embedder(settings.embedder, models_dir=models_dir)
-    store = brought.store or _store(settings, embedder, clock)
-    baseline = baseline_at(prices, routes.table.baseline, clock)
+    store = brought.store or open_settings_store(settings, embedder, clock)
+    baseline, spending = baseline_at(prices, routes.table.baseline, clock), SpendingBook(spending_limits(settings))
     return _Ground(
         settings,
         clock,
@@ -177,10 +179,24 @@ def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
         store,
         routes,
         Consent(settings.strategies, settings.namespaces),
-        Ledger(store, price_at(prices, clock), clock=clock, baseline=baseline),
+        Ledger(store, price_at(prices, clock), clock=clock, baseline=baseline, on_overhead=_spends(spending)),
+        spending,
         brought.judge or LocalJudge(embedder.embed),
         brought.randomness or random.Random(),
     )
+
+
+def _spends(book: SpendingBook) -> Callable[[LedgerRow], None]:
+    """What we spend for ourselves counts too."""
+    return lambda row: book.add(
+        row.namespace, usd=float(row.cost_usd), tokens=row.input_tokens + row.output_tokens, now=row.at
+    )
+
+
+def _admission(ground: _Ground) -> Admission:
+    price = price_at(ground.prices, ground.clock)
+    usual = ground.routes.table.baseline
+    return Admission(ground.spending, ground.prices, usual, price=price, clock=ground.clock)
 
 
 def _learning(ground: _Ground, chooser: Chooser, memory: Memory) -> Learning:
@@ -226,55 +242,3 @@ def _routing(ground: _Ground, chooser: Chooser, memory: Memory, learning: Learni
         clock=ground.clock,
         randomness=ground.randomness,
     )
-
-
-def _store(settings: Settings, embedder: Embedder, clock: Clock) -> Store:
-    return open_store(
-        settings.store,
-        data_dir=settings.data_dir,
-        space=embedder.fingerprint,
-        dims=embedder.dims,
-        clock=clock,
-        limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
-    )
-
-
-def open_prior(embedder: str, *, models_dir: Path) -> Scorer:
-    """The shipped scorer of an embedding model. Raises `SettingsError` where none was trained."""
-    name = model_name(embedder, models_dir=models_dir)
-    prior = load_scorer(find_scorers(models_dir), name)
-    if prior is None:
-        raise SettingsError(
-            f"embedder: {embedder} has no scorer in scorer.toml, so nothing is known of when its similarities may be "
-            "trusted; run benchmarks/train_scorer.py"
-        )
-    return prior
-
-
-def open_upstream(settings: Settings, prices: PriceBook, *, clock: Clock = time.time) -> Upstream:
-    """What stands behind the cache: Claude, the simulator, or whatever speaks Claude's API at a base URL."""
-    if settings.upstream == "simulator":
-        from semcache.samples import sample_answers
-        from semcache.upstream.simulator import Simulator
-
-        return Simulator(prices, answers=sample_answers(), clock=clock)
-    from semcache.upstream.claude import CLAUDE_URL, ClaudeUpstream
-
-    base_url = CLAUDE_URL if settings.upstream == "claude" else settings.upstream
-    if not base_url.startswith(("http://", "https://")):
-        raise SettingsError(f"upstream: use `claude`, `simulator` or a base URL, got {settings.upstream!r}")
-    return ClaudeUpstream(
-        base_url,
-        api_key=settings.anthropic_api_key,
-        connect_timeout_seconds=settings.connect_timeout_seconds,
-        read_timeout_seconds=settings.read_timeout_seconds,
-    )
-
-
-def find_models_dir(settings: Settings) -> Path:
-    """The models/ folder: the setting, ./models, or the repository's beside an editable install."""
-    if settings.models_dir is not None:
-        return settings.models_dir
-    beside = Path(__file__).resolve().parents[1] / "models"
-    here = Path("models")
-    return here if (here / "embedders.toml").is_file() or not beside.is_dir() else beside

@@ -55,7 +55,11 @@ class NotCached(SemcacheError):
 
 
 class BudgetExceeded(SemcacheError):
-    """A spending limit refuses to send this request upstream."""
+    """A spending limit refuses to send this request upstream; `retry_after_seconds` until it begins anew."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class StoreError(SemcacheError):

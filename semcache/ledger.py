@@ -33,7 +33,9 @@ class Ledger:
         *,
         clock: Callable[[], float] = time.time,
         baseline: Baseline | None = None,
+        on_overhead: Callable[[LedgerRow], None] = lambda row: None,
     ) -> None:
+        self._on_overhead = on_overhead
         self._store = store
         self._price = price
         self._baseline = baseline or (lambda request, served, usage: price(served, usage))
@@ -92,6 +94,7 @@ class Ledger:
         with self._lock:
             spent, unpriced = self._overhead
             self._overhead = spent + row.cost_usd, unpriced + (cost is None)
+        self._on_overhead(row)
         self._append(row)
 
     def flush(self) -> None:

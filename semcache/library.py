@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from semcache import curation
-from semcache.assembly import Assembly, Brought, assemble, open_upstream
+from semcache.assembly import Assembly, Brought, assemble
 from semcache.cache import informed
 from semcache.canonical import system_digest
 from semcache.curation import ImportReport, Narrowing
@@ -24,6 +24,7 @@ from semcache.learning.comparing import Send
 from semcache.learning.explaining import Explanation, explain
 from semcache.learning.quality import QualityReport, quality_of
 from semcache.message import Message, new_message_id, text_message
+from semcache.opening import open_upstream
 from semcache.request import DEFAULT_VERSION, Directives, Headers, Json, Mode, Request
 from semcache.settings import Settings, load_settings
 from semcache.stores.store import LedgerSum, Selection, StoreStats

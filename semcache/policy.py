@@ -24,6 +24,8 @@ class Namespace:
     members: tuple[str, ...] = ()
     mode: Mode | None = None
     ttl_seconds: float | None = None
+    usd_per_day: float | None = None  # misses are refused when it is spent; None: any amount
+    tokens_per_day: int | None = None
     downshift: bool = False  # requests that name a model may be answered by a cheaper one that is proven as good
     strategies: tuple[str, ...] | None = None  # None: those of the service
 

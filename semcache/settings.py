@@ -61,6 +61,10 @@ class Settings:
     ping_seconds: float = 15.0
     threads: int | None = None
     log_level: str = "INFO"
+    usd_per_day: float | None = None
+    tokens_per_day: int | None = None
+    credential_usd_per_day: float | None = None
+    credential_tokens_per_day: int | None = None
     strategies: tuple[str, ...] = DEFAULT_STRATEGIES
     routing: RoutingPolicy = field(default_factory=RoutingPolicy)
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -68,6 +72,8 @@ class Settings:
     def __post_init__(self) -> None:
         _check(0 < self.error_budget < 1, "error_budget: must lie between 0 and 1, for example 0.01")
         _check(0 < self.routing.tolerance < 1, "routing.tolerance: must lie between 0 and 1, for example 0.05")
+        for name in ("usd_per_day", "tokens_per_day", "credential_usd_per_day", "credential_tokens_per_day"):
+            _check((getattr(self, name) or 1) > 0, f"{name}: must be greater than 0")
         _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
         _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
@@ -116,11 +122,15 @@ ABOUT = {
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
     "log_level": "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged",
+    "usd_per_day": "dollars that may be spent upstream in a day (UTC); then misses are refused, hits still served",
+    "tokens_per_day": "tokens that may be spent upstream in a day",
+    "credential_usd_per_day": "dollars a day that each credential may spend",
+    "credential_tokens_per_day": "tokens a day that each credential may spend",
     "strategies": "strategies in use, comma-separated, `all` or `none`; namespaces and callers can only narrow it",
     "routing": "table [routing] in semcache.toml: simple, moderate, complex, baseline, classifier, tolerance, "
     "cascade_streams, tasks, rules",
-    "namespaces": "tables [namespaces.NAME] in semcache.toml: shared, members, mode, ttl_seconds, downshift, "
-    "strategies",
+    "namespaces": "tables [namespaces.NAME] in semcache.toml: shared, members, mode, ttl_seconds, usd_per_day, "
+    "tokens_per_day, downshift, strategies",
 }
 
 

@@ -124,6 +124,8 @@ _NAMESPACE: dict[str, Converter] = {
     "members": (words, "a list of labels of service keys"),
     "mode": (Mode, "off, shadow, exact or semantic"),
     "ttl_seconds": (number, "a number"),
+    "usd_per_day": (number, "a number"),
+    "tokens_per_day": (whole, "a whole number"),
     "downshift": _FLAG,
     "strategies": _STRATEGIES,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 from semcache.entry import Bypass, Miss
@@ -30,7 +31,14 @@ def error_response(error: SemcacheError, *, upstream: str) -> tuple[int, Headers
     status, kind = _status_of(error)
     request_id = new_request_id()
     body = encode_json({"type": "error", "error": {"type": kind, "message": str(error)}, "request_id": request_id})
-    return status, (("content-type", "application/json"), ("request-id", request_id), *ours), body
+    return status, (("content-type", "application/json"), ("request-id", request_id), *_waiting(error), *ours), body
+
+
+def _waiting(error: SemcacheError) -> Headers:
+    """When it is worth trying again; clients that try again at once are told not to."""
+    if not isinstance(error, BudgetExceeded):
+        return ()
+    return (("retry-after", str(math.ceil(error.retry_after_seconds))), ("x-should-retry", "false"))
 
 
 def _status_of(error: SemcacheError) -> tuple[int, str]:  # noqa: C901, PLR0911 - one line for each kind

@@ -42,8 +42,8 @@ def embedding_model(settings: Settings) -> Iterator[Finding]:
 
 def scorer(settings: Settings) -> Iterator[Finding]:
     """What is known of the embedding model's similarities before any label has come in."""
-    from semcache.assembly import open_prior
     from semcache.errors import SettingsError
+    from semcache.opening import open_prior
 
     try:
         prior = open_prior(settings.embedder, models_dir=_models_dir(settings))
@@ -84,7 +84,7 @@ def upstream(settings: Settings) -> Iterator[Finding]:
     """Asks what Claude Code asks when it starts; any answer will do."""
     import asyncio
 
-    from semcache.assembly import open_upstream
+    from semcache.opening import open_upstream
     from semcache.upstream.upstream import UpstreamRequest
 
     async def status() -> int:
@@ -104,7 +104,7 @@ def today() -> date:
 
 
 def _models_dir(settings: Settings) -> Path:
-    from semcache.assembly import find_models_dir
+    from semcache.opening import find_models_dir
 
     return find_models_dir(settings)
 

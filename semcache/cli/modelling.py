@@ -28,11 +28,11 @@ def models() -> None:
 @json_option
 def build(name: str | None, force: bool, as_json: bool) -> None:
     """Build NAME: a model of embedders.toml (default), a hub name, or a folder that sentence-transformers loads."""
-    from semcache.assembly import find_models_dir
     from semcache.embedders.build import build_model
     from semcache.embedders.built import read_built
     from semcache.embedders.opening import SENTENCE_TRANSFORMERS
     from semcache.embedders.originals import origin_of, resolve_source
+    from semcache.opening import find_models_dir
     from semcache.settings import load_settings
 
     settings = load_settings()
@@ -68,9 +68,9 @@ def reembed(as_json: bool, **where: Any) -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """The models of embedders.toml, whether they are built, and whether the decision has a scorer for them."""
-    from semcache.assembly import find_models_dir
     from semcache.decision.scorer import find_scorers, load_scorer
     from semcache.embedders.manifest import find_manifest, read_manifest
+    from semcache.opening import find_models_dir
     from semcache.settings import load_settings
 
     models_dir = find_models_dir(load_settings())

@@ -49,7 +49,7 @@ def simulate(host: str, port: int, answers: str | None, **delays: float) -> None
     """Serve the simulator of the Messages API alone. Faults on demand: header x-simulator-fault."""
     import uvicorn
 
-    from semcache.assembly import find_models_dir
+    from semcache.opening import find_models_dir
     from semcache.pricing import PriceBook, find_claude_manifest
     from semcache.settings import load_settings
     from semcache.upstream.simulator import BatchConduct, Conduct, Simulator, simulator_app

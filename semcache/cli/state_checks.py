@@ -65,8 +65,8 @@ def disk(settings: Settings) -> Iterator[Finding]:
 
 def store(settings: Settings) -> Iterator[Finding]:
     """First the file as it lies there; only a sound one is opened, as every command opens it."""
-    from semcache.assembly import find_models_dir
     from semcache.embedders.opening import open_embedder
+    from semcache.opening import find_models_dir
     from semcache.stores.local.examination import problems_in
     from semcache.stores.opening import open_store
 

@@ -178,7 +178,9 @@ def savings(service: TheService, since: float | None = None, namespace: str | No
     """What requests cost and would have cost, by outcome, since a time in seconds since the epoch."""
     assembly = service.parts.cache_parts
     assembly.ledger.flush()
-    return savings_view(assembly.store.ledger_sums(since=since, namespace=namespace))
+    spent = assembly.spending.spent(now=assembly.cache.now())
+    today = {account: {"usd": usd, "tokens": tokens} for account, (usd, tokens) in spent.items()}
+    return {**savings_view(assembly.store.ledger_sums(since=since, namespace=namespace)), "limited_today": today}
 
 
 @router.get("/quality")

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from semcache.assembly import Assembly, assemble, find_models_dir, open_upstream
+from semcache.assembly import Assembly, assemble
 from semcache.entry import Bypass
 from semcache.errors import EmbedderError, NotCached, StoreError, StoreUnavailable, UpstreamError
 from semcache.exchange import Exchange, Forward, relabelled, stack
+from semcache.opening import find_models_dir, open_upstream
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import AUTO_MODEL, Request
 from semcache.search import UNAVAILABLE

@@ -15,11 +15,11 @@ from judge_fit import fitted_scale, written_scale
 from judge_pairs import Pair, development, held_out
 from judge_quality import Judged, ScriptedClaude, bars_of, claude_figures, figures_of, judge_all, quality, wilson
 
-from semcache.assembly import find_models_dir
 from semcache.decision.sameness.local import Scale
 from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness, Uncertain
 from semcache.entry import Embedding
 from semcache.message import text_message
+from semcache.opening import find_models_dir
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.settings import Settings
 

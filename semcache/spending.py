@@ -1,0 +1,181 @@
+"""What is spent in a day (UTC) against limits of the service, a namespace, a credential; what is under way counts."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+
+from semcache.errors import BudgetExceeded
+
+logger = logging.getLogger(__name__)
+
+_DAY_SECONDS = 86_400.0
+_MOST_ACCOUNTS = 50_000  # credentials of one day
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that may be spent in a day; None: any amount."""
+
+    usd_per_day: float | None = None
+    tokens_per_day: int | None = None
+
+    @property
+    def is_none(self) -> bool:
+        return self.usd_per_day is None and self.tokens_per_day is None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of the whole service, of each credential, and of namespaces. From `warn_share` of a limit on it is said so."""
+
+    service: Limit = field(default_factory=Limit)
+    credential: Limit = field(default_factory=Limit)
+    namespaces: Mapping[str, Limit] = field(default_factory=dict)
+    warn_share: float = 0.8
+
+    @property
+    def are_none(self) -> bool:
+        return all(limit.is_none for limit in (self.service, self.credential, *self.namespaces.values()))
+
+    def accounts(self, namespace: str, credential: str) -> Iterator[tuple[str, Limit]]:
+        """The accounts that a request is charged to, each with its limit; those without one are left out."""
+        named = (
+            ("service", self.service),
+            (f"namespace {namespace}", self.namespaces.get(namespace, Limit())),
+            (f"credential {credential[:12]}", self.credential),
+        )
+        yield from ((name, limit) for name, limit in named if not limit.is_none)
+
+
+@dataclass(slots=True)
+class _Account:
+    usd: float = 0.0
+    tokens: int = 0
+    reserved_usd: float = 0.0
+    reserved_tokens: int = 0
+    limit: Limit = field(default_factory=Limit)
+    has_warned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a request under way is expected to cost, on each of its accounts."""
+
+    day: int
+    accounts: tuple[str, ...]
+    usd: float
+    tokens: int
+
+
+class SpendingBook:
+    """One day's accounts; a new day begins with none. Thread-safe.
+
+    Requests under way cannot go beyond a limit together, except by as much as they cost more than was expected.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._day = 0
+        self._accounts: dict[str, _Account] = {}
+        self._lock = Lock()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to keep to."""
+        return self._limits.are_none
+
+    def reserve(self, namespace: str, credential: str, *, usd: float, tokens: int, now: float) -> Reservation:
+        """Set aside what a request is expected to cost. Raises `BudgetExceeded` where a limit has been reached."""
+        limits = list(self._limits.accounts(namespace, credential))
+        with self._lock:
+            self._turn_page(now)
+            for name, limit in limits:
+                account = self._account(name)
+                account.limit = limit
+                if (spent := _reached(account)) is not None:
+                    raise BudgetExceeded(
+                        f"spending: the {name.split()[0]}'s limit of {spent} a day is used up; it begins anew at "
+                        "midnight UTC. Answers from memory are still served",
+                        retry_after_seconds=_DAY_SECONDS - now % _DAY_SECONDS,
+                    )
+            for name, _ in limits:
+                account = self._account(name)
+                account.reserved_usd += usd
+                account.reserved_tokens += tokens
+        return Reservation(self._day, tuple(name for name, _ in limits), usd, tokens)
+
+    def settle(self, reservation: Reservation, *, usd: float, tokens: int, now: float) -> None:
+        """The request is over: what it cost takes the place of what was set aside. 0 where it failed."""
+        with self._lock:
+            self._turn_page(now)
+            for name in reservation.accounts:
+                account = self._account(name)
+                if reservation.day == self._day:
+                    account.reserved_usd = max(0.0, account.reserved_usd - reservation.usd)
+                    account.reserved_tokens = max(0, account.reserved_tokens - reservation.tokens)
+                account.usd += usd
+                account.tokens += tokens
+                self._warn(name, account)
+
+    def add(self, namespace: str, *, usd: float, tokens: int, now: float) -> None:
+        """Book what we have spent for ourselves in a namespace: audits, judges, comparisons."""
+        with self._lock:
+            self._turn_page(now)
+            for name, _ in self._limits.accounts(namespace, ""):
+                if not name.startswith("credential"):
+                    account = self._account(name)
+                    account.usd += usd
+                    account.tokens += tokens
+
+    def spent(self, *, now: float) -> dict[str, tuple[float, int]]:
+        """Dollars and tokens of today by account; credentials by the beginning of their digest."""
+        with self._lock:
+            self._turn_page(now)
+            return {name: (account.usd, account.tokens) for name, account in self._accounts.items()}
+
+    def to_bytes(self) -> bytes:
+        with self._lock:
+            rows = [[name, account.usd, account.tokens] for name, account in self._accounts.items()]
+        return json.dumps([self._day, rows]).encode()
+
+    def restore(self, content: bytes) -> None:
+        """Raises `ValueError`, `TypeError` for what `to_bytes` did not write."""
+        day, rows = json.loads(content)
+        accounts = {str(name): _Account(float(usd), int(tokens)) for name, usd, tokens in rows}
+        with self._lock:
+            self._day, self._accounts = int(day), accounts
+
+    def _account(self, name: str) -> _Account:
+        if name not in self._accounts and len(self._accounts) >= _MOST_ACCOUNTS:
+            return _Account()  # beyond any real number of credentials: not counted, so not refused
+        return self._accounts.setdefault(name, _Account())
+
+    def _turn_page(self, now: float) -> None:
+        if (today := int(now // _DAY_SECONDS)) != self._day:
+            self._day, self._accounts = today, {}
+
+    def _warn(self, name: str, account: _Account) -> None:
+        """Once a day, where most of a limit is used."""
+        if not account.has_warned and _used(account) >= self._limits.warn_share:
+            account.has_warned = True
+            logger.warning("spending: %s has used %.0f %% of its limit of the day", name, 100 * _used(account))
+
+
+def _reached(account: _Account) -> str | None:
+    """The limit that is used up, what is under way included; None: there is room."""
+    usd, tokens = account.limit.usd_per_day, account.limit.tokens_per_day
+    if usd is not None and account.usd + account.reserved_usd >= usd:
+        return f"${usd:g}"
+    if tokens is not None and account.tokens + account.reserved_tokens >= tokens:
+        return f"{tokens:,} tokens"
+    return None
+
+
+def _used(account: _Account) -> float:
+    """The share of the nearer limit that is used."""
+    usd, tokens = account.limit.usd_per_day, account.limit.tokens_per_day
+    return max(account.usd / usd if usd else 0.0, account.tokens / tokens if tokens else 0.0)
