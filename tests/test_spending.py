@@ -43,13 +43,18 @@ def ask(cache: SemanticCache, number: int, **options: Any) -> Any:
     return cache.ask(f"What is the fare to zone {number}?", model=MODEL, **options)
 
 
+def ask_many(cache: SemanticCache, first: int, **options: Any) -> None:
+    """More than any limit here allows."""
+    for number in range(first, first + 6):
+        ask(cache, number, **options)
+
+
 def test_when_the_money_is_spent_misses_are_refused_and_hits_are_not(opened: Any) -> None:
     cache = opened(tokens_per_day=40)  # the fake upstream counts 15 an answer
     ask(cache, 1)
     ask(cache, 2)
     with pytest.raises(BudgetExceeded, match="the service's limit of 40 tokens a day is used up"):
-        for number in range(3, 9):
-            ask(cache, number)
+        ask_many(cache, 3)
     assert isinstance(ask(cache, 1).lookup, Hit)
 
 
@@ -57,8 +62,7 @@ def test_a_new_day_begins_with_nothing_spent(opened: Any, clock: Clock) -> None:
     cache = opened(tokens_per_day=20)
     ask(cache, 1)
     with pytest.raises(BudgetExceeded) as refused:
-        for number in range(2, 5):
-            ask(cache, number)
+        ask_many(cache, 2)
     clock.advance(refused.value.retry_after_seconds)
     ask(cache, 9)
 
@@ -78,16 +82,14 @@ def test_one_credential_does_not_spend_anothers_money(opened: Any) -> None:
     cache = opened(credential_tokens_per_day=20)
     ask(cache, 1, api_key="anna")
     with pytest.raises(BudgetExceeded, match="the credential's limit"):
-        for number in range(2, 5):
-            ask(cache, number, api_key="anna")
+        ask_many(cache, 2, api_key="anna")
     ask(cache, 1, api_key="berta")
 
 
 def test_a_namespace_has_a_limit_of_its_own(opened: Any) -> None:
     cache = opened(namespaces={"shop": Namespace(tokens_per_day=20)})
     with pytest.raises(BudgetExceeded, match="the namespace's limit"):
-        for number in range(5):
-            ask(cache, number, namespace="shop")
+        ask_many(cache, 0, namespace="shop")
     ask(cache, 1)
 
 
@@ -113,8 +115,7 @@ def test_what_was_spent_today_survives_a_restart(opened: Any) -> None:
     first.close()
     again = opened(store="local:", tokens_per_day=40)
     with pytest.raises(BudgetExceeded):
-        for number in range(3, 6):
-            ask(again, number)
+        ask_many(again, 3)
 
 
 def test_most_of_a_limit_is_a_warning_once_a_day(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
