@@ -13,6 +13,7 @@ from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
 from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
 from semcache.message import Message, Usage
+from semcache.policy import PROMPT_CACHING
 from semcache.request import Request
 from semcache.stores.store import LedgerRow, Store
 from semcache.tariff import Baseline, Price
@@ -136,11 +137,22 @@ class Ledger:
 
 
 def _unassisted(request: Request, answer: Answer) -> Usage:
-    """What would have been counted had nothing of the prompt been left out: read from a cache, if he has one."""
-    usage, cut_tokens = answer.message.usage, 0 if answer.call is None else answer.call.request.cut_tokens
-    if not cut_tokens:
+    """What would have been counted for the request as it came: nothing left out, and only his own marks."""
+    usage, call = answer.message.usage, answer.call
+    if call is None:
         return usage
-    if b'"cache_control"' in request.content():
+    has_marks = b'"cache_control"' in request.content()
+    if PROMPT_CACHING in call.request.shaped_by and not has_marks:
+        usage = replace(
+            usage,
+            input_tokens=usage.prompt_tokens,
+            cache_read_tokens=0,
+            cache_write_5m_tokens=0,
+            cache_write_1h_tokens=0,
+        )
+    if not (cut_tokens := call.request.cut_tokens):
+        return usage
+    if has_marks:  # what was left out would have been read from his cache
         return replace(usage, cache_read_tokens=usage.cache_read_tokens + cut_tokens)
     return replace(usage, input_tokens=usage.input_tokens + cut_tokens)
 

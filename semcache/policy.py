@@ -66,9 +66,10 @@ class RoutingPolicy:
     cascade_streams: bool = False  # hold a stream back until its answer has been checked
 
 
-STRATEGIES = ("tiering", "routing", "cascade", "failover", "compression", "prompt_caching")
+PROMPT_CACHING, COMPRESSION = "prompt_caching", "compression"
+STRATEGIES = ("tiering", "routing", "cascade", "failover", COMPRESSION, PROMPT_CACHING)
 """What can be switched on and off for a request, a namespace, or everywhere."""
-LOSSY = frozenset({"compression"})
+LOSSY = frozenset({COMPRESSION})
 """Those that leave out something of what the caller said: only where the operator asks for them."""
 DEFAULT_STRATEGIES = tuple(name for name in STRATEGIES if name not in LOSSY)
 

@@ -109,3 +109,14 @@ def test_the_more_conversations_go_on_the_more_turns_are_expected() -> None:
     again = RemainingTurns()
     again.restore(long.to_bytes())
     assert again.expected(3) == long.expected(3)
+
+
+def test_the_ledger_books_what_marks_have_saved_and_what_writing_them_cost(opened: Any, clock: Clock) -> None:
+    cache = opened()
+    chat(cache, clock, 6)
+    total = {row.outcome: row for row in cache.savings()}["bypass"]
+    assert total.cost_usd < total.baseline_usd
+    assert float(total.cost_usd) == pytest.approx(float(cache.parts.upstream.bill_usd))
+    plain = opened(strategies=())
+    unassisted = chat(plain, clock, 6)
+    assert float(total.baseline_usd) == pytest.approx(unassisted, rel=0.01)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from semcache.policy import COMPRESSION
 from semcache.pricing import Model
 from semcache.request import Request
 from semcache.strategies.compression.blocks import Blocks
@@ -12,7 +13,7 @@ from semcache.strategies.compression.outcomes import Compression, NotCompressed
 from semcache.strategies.compression.reading import Means
 from semcache.strategies.compression.terms import Terms
 
-STRATEGY = "compression"
+STRATEGY = COMPRESSION
 SHORTER = "compressed"
 
 

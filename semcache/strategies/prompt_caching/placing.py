@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from semcache.policy import PROMPT_CACHING
 from semcache.request import Json, Request
 from semcache.strategies.prompt_caching.planning import Mark
 from semcache.strategies.prompt_caching.prefix import Place, Prefix
 
-STRATEGY = "prompt_caching"
+STRATEGY = PROMPT_CACHING
 
 
 def marked(request: Request, prefix: Prefix, marks: Iterable[Mark]) -> Request:
