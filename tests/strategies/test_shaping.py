@@ -120,3 +120,17 @@ def test_the_ledger_books_what_marks_have_saved_and_what_writing_them_cost(opene
     plain = opened(strategies=())
     unassisted = chat(plain, clock, 6)
     assert float(total.baseline_usd) == pytest.approx(unassisted, rel=0.01)
+
+
+@pytest.mark.parametrize("model", ["claude-sonnet-5-5", "claude-opus-5-5", "claude-haiku-5-5", "auto"])
+def test_a_conversation_that_sends_its_thinking_back_is_never_refused(opened: Any, clock: Clock, model: str) -> None:
+    cache, history = opened(strategies=STRATEGIES), []
+    for number in range(34):
+        question = f"And which train goes on from station {number}? I walked for hours, and it rained all day."
+        strategies = "-compression" if number % 9 == 8 else None
+        answer = cache.ask(question, model=model, system=SYSTEM, history=history, mode="off", strategies=strategies)
+        history += [{"role": "user", "content": question}, {"role": "assistant", "content": answer.message.blocks}]
+        clock.advance(4_000 if number % 11 == 10 else 30)
+    assert any(
+        "compression" in str(call.body) or len(call.body["messages"]) < 60 for call in cache.parts.upstream.calls
+    )
