@@ -91,9 +91,10 @@ class MissingModel(EmbedderError):
 
 
 class UpstreamError(SemcacheError):
-    """The call to Claude failed. `lookup` is what the cache had said before, for the headers."""
+    """The call to Claude failed. `lookup` is what the cache had said before, for the headers; `hint` what may help."""
 
     lookup: object = None
+    hint: str = ""
 
 
 class UpstreamStatus(UpstreamError):

@@ -26,6 +26,8 @@ def error_response(error: SemcacheError, *, upstream: str) -> tuple[int, Headers
     ours: Headers = (("x-semcache-upstream", upstream),)
     if isinstance(error, UpstreamError) and isinstance(error.lookup, Miss | Bypass):
         ours = (*ours, ("cache-status", cache_status(error.lookup)), *lookup_headers(error.lookup))
+    if isinstance(error, UpstreamError) and error.hint:
+        ours = (*ours, ("x-semcache-hint", error.hint))
     if isinstance(error, UpstreamStatus):
         return error.status, (*relayed(error.headers, without=frozenset({"cache-status"})), *ours), error.body
     status, kind = _status_of(error)

@@ -180,3 +180,11 @@ def test_the_command_line_shows_the_route(world: World, capsys: pytest.CaptureFi
 
     run = CliRunner().invoke(main, ["ask", "--url", world.url, "--model", "auto", "--json", EXTRACT])
     assert json.loads(run.stdout)["route"] == f"{HAIKU} (simple extraction)"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_wrong_model_is_claudes_error_with_a_hint_of_ours(world: World, stream: bool) -> None:
+    response = world.ask(EXTRACT, model="claude-hiku-5-5", stream=stream)
+    assert response.status_code == 404
+    assert response.json()["error"]["message"] == "model: claude-hiku-5-5"
+    assert response.headers["x-semcache-hint"] == "there is no such model; did you mean claude-haiku-5-5?"

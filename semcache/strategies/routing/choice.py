@@ -60,6 +60,7 @@ class Stays:
     reason: str
     opinion: Opinion | None = None
     would_be: Leg | None = None
+    suggestion: str | None = None  # the model that was probably meant
 
 
 Choice = Goes | Stays
@@ -93,7 +94,7 @@ class Chooser:
             return self._chosen_freely(request, word)
         source = self._prices.model(request.model)
         if source is None:
-            return Stays("unknown-model")
+            return Stays("unknown-model", suggestion=self._prices.suggestion(request.model))
         if not self._consent.may_downshift(request):
             return Stays("pinned")
         return self._downshifted(request, source, word)

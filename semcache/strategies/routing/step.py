@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from semcache.canonical import last_user_text
 from semcache.decision.routing.evidence import RouteEvidence
 from semcache.decision.routing.quality import Outcome
-from semcache.errors import InvalidRequest, UpstreamError
+from semcache.errors import InvalidRequest, UpstreamError, UpstreamStatus
 from semcache.exchange import Answer, Attempt, Exchange, Forward, relabelled
 from semcache.learning.learning import Learning
 from semcache.learning.lessons import RouteLesson
@@ -25,6 +25,7 @@ from semcache.strategies.routing.memory import Memory
 logger = logging.getLogger(__name__)
 
 MOST_FAILOVERS = 2
+_NOT_FOUND = 404
 
 
 @dataclass
@@ -98,8 +99,8 @@ class Routing:
             word, paid = yield from self._classifier.ask(request)
         choice = self._chosen(lambda: self.chooser.choose(request, word), request)
         match choice:
-            case Stays():
-                answer = yield from forward(request)
+            case Stays(suggestion=suggestion):
+                answer = yield from _with_hint(forward(request), suggestion)
                 answer = replace(answer, attempts=(*paid, *answer.attempts))
             case Goes(first=first):
                 answer = yield from self._travelled(_Journey(request, choice, first, list(paid)), forward)
@@ -241,6 +242,16 @@ def _room(journey: _Journey) -> int | None:
     if journey.has_full_room or task is None or task.max_tokens is None or limit is None or limit <= task.max_tokens:
         return None
     return task.max_tokens
+
+
+def _with_hint(exchange: Exchange, suggestion: str | None) -> Exchange:
+    """Where Claude does not know the model: what was probably meant."""
+    try:
+        return (yield from exchange)
+    except UpstreamStatus as error:
+        if error.status == _NOT_FOUND and suggestion is not None:
+            error.hint = f"there is no such model; did you mean {suggestion}?"
+        raise
 
 
 def _along(exchange: Exchange, leg: Leg, *, is_tentative: bool) -> Exchange:
