@@ -10,9 +10,9 @@ from caching_traffic import Visit
 
 from semcache.pricing import Model, Prices
 from semcache.request import Request
-from semcache.strategies.prompt_caching.memory import PRIORS, TTL_SECONDS
-from semcache.strategies.prompt_caching.planning import kinds_of
-from semcache.strategies.prompt_caching.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix, prefix_of
+from semcache.strategies.breakpoints.memory import PRIORS, TTL_SECONDS
+from semcache.strategies.breakpoints.planning import kinds_of
+from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix, prefix_of
 
 Policy = Mapping[str, str | None]
 

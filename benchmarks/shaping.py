@@ -17,8 +17,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from breakpoints import BEGIN, BOOK, HEADERS, input_usd, sent, shaping_step
 from caching_traffic import text
-from prompt_caching import BEGIN, BOOK, HEADERS, input_usd, sent, shaping_step
 from reporting import Bar, print_report, report
 
 from semcache.exchange import Call, Step, send_upstream

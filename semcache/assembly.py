@@ -33,12 +33,12 @@ from semcache.settings import Settings
 from semcache.spending import SpendingBook
 from semcache.stores.store import LedgerRow, Store
 from semcache.strategies.admission import Admission
+from semcache.strategies.breakpoints.caching import PromptCaching
+from semcache.strategies.breakpoints.memory import PrefixMemory
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
 from semcache.strategies.keeping import Keeping
-from semcache.strategies.prompt_caching.caching import PromptCaching
-from semcache.strategies.prompt_caching.memory import PrefixMemory
 from semcache.strategies.remaining import RemainingTurns
 from semcache.strategies.routing.choice import Chooser
 from semcache.strategies.routing.classifier import Classifier

@@ -66,6 +66,7 @@ def _checks(*, online: bool) -> list[tuple[str, Check]]:
         ("store", state_checks.store),
         ("prices", model_checks.prices),
         ("Claude models", model_checks.claude_models),
+        ("routing", model_checks.routing),
     ]
     return [*checks, ("upstream", model_checks.upstream)] if online else checks
 

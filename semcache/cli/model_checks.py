@@ -80,6 +80,21 @@ def claude_models(settings: Settings) -> Iterator[Finding]:
             yield warn("Claude models", f"{model.id} retires on {model.retires_at}", "move its callers to a successor")
 
 
+def routing(settings: Settings) -> Iterator[Finding]:
+    """Whether every arm that misses may be sent to answers today, and goes on doing so."""
+    from semcache.strategies.routing.table import find_routing_table, load_routing_table
+
+    book, day = _book(settings), today()
+    table = load_routing_table(find_routing_table(_models_dir(settings)), book, settings.routing)
+    arms = {str(arm): arm.model for arm in (*table.ladder, *(task.arm for task in table.tasks.values()))}
+    for name, model in arms.items():
+        if not model.answers_on(day):
+            yield fail("routing", f"{name} no longer answers", "name another model in [routing] of semcache.toml")
+        elif model.retires_at is not None and model.retires_at <= day + _RETIRING_WITHIN:
+            yield warn("routing", f"{name} retires on {model.retires_at}", "name its successor in [routing]")
+    yield ok("routing", f"simple, moderate, complex: {', '.join(map(str, table.ladder))}")
+
+
 def upstream(settings: Settings) -> Iterator[Finding]:
     """Asks what Claude Code asks when it starts; any answer will do."""
     import asyncio

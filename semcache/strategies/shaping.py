@@ -16,12 +16,12 @@ from decimal import Decimal
 from semcache.exchange import Answer, Exchange, Forward
 from semcache.pricing import PriceBook, Prices
 from semcache.request import Request
+from semcache.strategies.breakpoints.caching import Planned, PromptCaching
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.compression.ways import SHORTER, Way, ways_to_send
 from semcache.strategies.compression.ways import STRATEGY as COMPRESSION
 from semcache.strategies.consent import Consent
-from semcache.strategies.prompt_caching.caching import Planned, PromptCaching
 from semcache.strategies.remaining import RemainingTurns
 
 logger = logging.getLogger(__name__)

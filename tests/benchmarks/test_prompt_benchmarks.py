@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import prompt_caching
+import breakpoints
 import pytest
 import shaping
 from caching_policies import best_fixed_usd
@@ -31,20 +31,20 @@ def test_traffic_is_the_same_for_the_same_seed_and_in_order(name: str) -> None:
     ],
 )
 def test_the_clairvoyant_takes_the_cheapest_course(times: list[float], expected: float) -> None:
-    assert prompt_caching._cheapest_course(times, 2.0, 0.1, 2.5, 4.0) == pytest.approx(expected)
+    assert breakpoints._cheapest_course(times, 2.0, 0.1, 2.5, 4.0) == pytest.approx(expected)
 
 
 def test_no_fixed_policy_is_below_the_clairvoyant() -> None:
-    model = prompt_caching.BOOK.model(MODEL)
+    model = breakpoints.BOOK.model(MODEL)
     trace = visits("many users", seed=2, model=MODEL)[:120]
-    cost, policy = best_fixed_usd(trace, model, model.prices_on(prompt_caching.TODAY))
-    assert prompt_caching._hindsight(trace, model) <= cost
+    cost, policy = best_fixed_usd(trace, model, model.prices_on(breakpoints.TODAY))
+    assert breakpoints._hindsight(trace, model) <= cost
     assert policy["system"] is not None
 
 
 @pytest.mark.slow
 def test_prompt_caching_reports_every_traffic(capsys: pytest.CaptureFixture[str]) -> None:
-    assert prompt_caching.main(["--quick", "--json"]) == 0
+    assert breakpoints.main(["--quick", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert set(result["figures"]) == {f"{MODEL}: {name}" for name in TRAFFICS}
     for row in result["figures"].values():

@@ -49,7 +49,7 @@ def test_a_sound_state_is_found_sound(filled) -> None:
     assert not [each for rows in found.values() for each in rows if each["level"] == "fail"]
     assert {
         "settings", "access", "threads", "models directory", "embedding model", "scorer", "disk", "store",
-        "index", "prices", "Claude models",
+        "index", "prices", "Claude models", "routing",
     } <= set(found)  # fmt: skip
     assert found["store"][0]["finding"].startswith("1 entries")
 
@@ -137,9 +137,20 @@ def test_old_prices_and_retiring_models_are_named(cli, monkeypatch: pytest.Monke
     assert any("claude-sonnet-4-5" in each["finding"] and "does not say so" in each["finding"] for each in gone)
 
 
-def test_a_model_that_retires_soon_is_named_beforehand(cli) -> None:
+def test_a_model_that_retires_soon_is_named_beforehand(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semcache.cli.model_checks.today", lambda: date(2026, 11, 23))
     warned = [each["finding"] for each in findings(cli)["Claude models"] if each["level"] == "warn"]
     assert warned == ["claude-sonnet-4-5-20250929 retires on 2026-11-30"]
+
+
+def test_an_arm_that_retires_or_has_gone_is_named_with_where_to_change_it(cli, monkeypatch) -> None:
+    config = cli.folder / "semcache.toml"
+    config.write_text('[routing]\nsimple = "claude-sonnet-4-5"\n')
+    for day, level in ((date(2026, 11, 23), "warn"), (date(2026, 12, 1), "fail")):
+        monkeypatch.setattr("semcache.cli.model_checks.today", lambda day=day: day)
+        found = findings(cli, code=int(level == "fail"), SEMCACHE_CONFIG=str(config))["routing"]
+        assert found[0]["level"] == level
+        assert "[routing]" in found[0]["remedy"]
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from decimal import Decimal
 from itertools import product
 
 from semcache.pricing import Model, Prices
-from semcache.strategies.prompt_caching.memory import PrefixMemory
-from semcache.strategies.prompt_caching.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Place, Prefix
+from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Place, Prefix
 
 _MILLIONTH = 1e-6
 _MOST_CANDIDATES = 5

@@ -6,7 +6,7 @@ which is the bar; and a clairvoyant bound that knows when each block comes again
 programming over its uses), without Claude's limits of four marks, 20 blocks and the order of TTLs: nothing real can be
 below it. Input costs only; answers are equally long everywhere.
 
-    python benchmarks/prompt_caching.py
+    python benchmarks/breakpoints.py
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from semcache.exchange import Call, Step, send_upstream
 from semcache.message import Message
 from semcache.pricing import Model, PriceBook, find_claude_manifest
 from semcache.request import Caller, Json, Request
+from semcache.strategies.breakpoints.caching import PromptCaching
+from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.prefix import prefix_of
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
-from semcache.strategies.prompt_caching.caching import PromptCaching
-from semcache.strategies.prompt_caching.memory import PrefixMemory
-from semcache.strategies.prompt_caching.prefix import prefix_of
 from semcache.strategies.remaining import RemainingTurns
 from semcache.strategies.shaping import Shaping
 from semcache.upstream.simulator import Simulator
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             runs = [_costs(visits(name, seed=seed, model=model), BOOK.model(model)) for seed in range(options.seeds)]
             figures[f"{model}: {name}"] = _row(runs)
     settings = {"seeds": options.seeds, "models": MODELS, "quick": options.quick}
-    print_report(report("prompt_caching", figures, bars_of(figures), settings=settings), as_json=options.json)
+    print_report(report("breakpoints", figures, bars_of(figures), settings=settings), as_json=options.json)
     return 0
 
 

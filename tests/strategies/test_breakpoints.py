@@ -17,12 +17,12 @@ from semcache.message import Message
 from semcache.policy import STRATEGIES
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import Caller, Json, Request
+from semcache.strategies.breakpoints.breakers import Breakers
+from semcache.strategies.breakpoints.caching import Planned, PromptCaching
+from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.planning import Mark
+from semcache.strategies.breakpoints.prefix import prefix_of
 from semcache.strategies.consent import Consent
-from semcache.strategies.prompt_caching.breakers import Breakers
-from semcache.strategies.prompt_caching.caching import Planned, PromptCaching
-from semcache.strategies.prompt_caching.memory import PrefixMemory
-from semcache.strategies.prompt_caching.planning import Mark
-from semcache.strategies.prompt_caching.prefix import prefix_of
 from semcache.upstream.simulator.marks import mark_problems
 
 TODAY = date(2026, 11, 23)
@@ -222,7 +222,7 @@ def test_marks_never_change_what_a_request_means_and_claude_takes_them(seed: int
 
 
 def test_a_mark_of_an_hour_never_stands_behind_one_of_five_minutes() -> None:
-    from semcache.strategies.prompt_caching.planning import _is_ordered
+    from semcache.strategies.breakpoints.planning import _is_ordered
 
     assert _is_ordered([Mark(0, "1h"), Mark(1, "5m")])
     assert not _is_ordered([Mark(0, "5m"), Mark(1, "1h")])

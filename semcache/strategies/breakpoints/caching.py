@@ -12,12 +12,12 @@ from semcache.exchange import Answer
 from semcache.message import Usage
 from semcache.pricing import Model
 from semcache.request import Request
+from semcache.strategies.breakpoints.breakers import Breakers
+from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.placing import STRATEGY, marked
+from semcache.strategies.breakpoints.planning import Mark, Outlook, Placement, best_placement, outlook_of
+from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, prefix_of
 from semcache.strategies.consent import Consent
-from semcache.strategies.prompt_caching.breakers import Breakers
-from semcache.strategies.prompt_caching.memory import PrefixMemory
-from semcache.strategies.prompt_caching.placing import STRATEGY, marked
-from semcache.strategies.prompt_caching.planning import Mark, Outlook, Placement, best_placement, outlook_of
-from semcache.strategies.prompt_caching.prefix import LOOKBACK_BLOCKS, prefix_of
 from semcache.strategies.routing.conversations import system_text
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from typing import Any
 
 from semcache.policy import PROMPT_CACHING
 from semcache.request import Json, Request
-from semcache.strategies.prompt_caching.planning import Mark
-from semcache.strategies.prompt_caching.prefix import Place, Prefix
+from semcache.strategies.breakpoints.planning import Mark
+from semcache.strategies.breakpoints.prefix import Place, Prefix
 
 STRATEGY = PROMPT_CACHING
 
