@@ -6,6 +6,7 @@ import click
 
 from semcache import __version__
 from semcache.cli.asking import ask, lookup
+from semcache.cli.batches import batch
 from semcache.cli.bench import bench
 from semcache.cli.curating import feedback, import_, purge, savings, stats
 from semcache.cli.demo import demo
@@ -29,7 +30,7 @@ def main(context: click.Context, debug: bool) -> None:
 
 
 COMMANDS = (
-    serve, demo, ask, lookup, import_, stats, savings, quality, purge, feedback, simulate, models, doctor, bench,
+    serve, demo, ask, lookup, import_, stats, savings, quality, purge, feedback, simulate, models, doctor, batch, bench,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -18,11 +18,13 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from semcache import __version__
+from semcache.batches.rules import Rules
 from semcache.errors import InvalidRequest, SemcacheError
 from semcache.request import Headers, encode_json
 from semcache.service import admin, callers, metrics
 from semcache.service.admin import NoSuchEntry
 from semcache.service.asgi import encoded_headers
+from semcache.service.batches import PATHS, BatchesEndpoint
 from semcache.service.parts import Parts, open_parts
 from semcache.service.proxy import MessagesEndpoint
 from semcache.service.relay import RelayEndpoint
@@ -39,12 +41,12 @@ def create_app(settings: Settings, *, clock: Clock = time.time, upstream: Upstre
     return app_around(partial(open_parts, settings, clock=clock, upstream=upstream))
 
 
-def app_around(opening: Callable[[], Parts]) -> FastAPI:
+def app_around(opening: Callable[[], Parts], *, batch_rules: Rules | None = None) -> FastAPI:
     """The application around parts that `opening` hands over at start-up. It closes them."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with Service(await asyncio.to_thread(opening)).running() as service:
+        async with Service(await asyncio.to_thread(opening), batch_rules=batch_rules).running() as service:
             yield {"service": service}
 
     app = FastAPI(
@@ -58,6 +60,7 @@ def app_around(opening: Callable[[], Parts]) -> FastAPI:
     )
     app.router.routes.insert(0, Route("/v1/messages", MessagesEndpoint(), methods=["POST"]))
     app.router.routes.insert(1, Route("/task/{task}/v1/messages", MessagesEndpoint(), methods=["POST"]))
+    app.router.routes.extend(Route(path, BatchesEndpoint()) for path in PATHS)
     for path, endpoint in (("/", _front), ("/healthz", _healthz), ("/readyz", _readyz), ("/metrics", _metrics)):
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
     app.include_router(callers.router)

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from starlette.types import Scope
 
 from semcache import curation
+from semcache.batches.office import Office
+from semcache.batches.rules import Rules
 from semcache.drivers import blocking_send, on_threads
 from semcache.errors import EmbedderError, StoreError
 from semcache.flights import Flights
@@ -29,8 +31,10 @@ _SERVINGS_KEPT_SECONDS = 30 * 24 * 3600.0  # as long feedback may name an answer
 class Service:
     """What every endpoint is given. Lives as long as the event loop it was made in."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, batch_rules: Rules | None = None) -> None:
         self.parts = parts
+        self.office: Office | None = None  # None: batches are passed on
+        self._batch_rules = batch_rules
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
@@ -61,16 +65,34 @@ class Service:
         upkeep = asyncio.create_task(self._keep_up(), name="semcache-upkeep")
         if self.parts.assembly is not None:
             self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
+        self.office = self._opened_office()
+        tasks = [upkeep]
+        if self.office is not None:
+            tasks.append(asyncio.create_task(self.office.run(), name="semcache-batches"))
         try:
             yield self
         finally:
-            upkeep.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await upkeep
+            for task in tasks:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
             if self.parts.assembly is not None:
                 await asyncio.to_thread(self.parts.assembly.learning.stop)
             await self.parts.upstream.aclose()
             await asyncio.to_thread(self.parts.close)
+
+    def _opened_office(self) -> Office | None:
+        """The office of batches, which needs a store to keep them in."""
+        if self.parts.assembly is None:
+            return None
+        send = blocking_send(self.flights, asyncio.get_running_loop())
+        try:
+            return Office(
+                self.parts.assembly, self.parts.upstream, send=send, clock=self.parts.clock, rules=self._batch_rules
+            )
+        except StoreError as error:
+            logger.warning("batches go straight to the upstream: %s", error)
+            return None
 
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()

@@ -12,6 +12,7 @@ import numpy as np
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Label, Scope
 from semcache.errors import StoreError
 from semcache.stores.limits import Limits
+from semcache.stores.memory_batches import MemoryBatches
 from semcache.stores.memory_books import MemoryBooks
 from semcache.stores.memory_holding import Held, bytes_of, say_the_same
 from semcache.stores.paging import Position, check_page_size
@@ -27,6 +28,7 @@ class MemoryStore(MemoryBooks):
         self, *, clock: Callable[[], float] = time.time, limits: Limits | None = None, dims: int | None = None
     ) -> None:
         super().__init__()
+        self.batches = MemoryBatches()
         self._clock = clock
         self._limits = limits if limits is not None else Limits()
         self._dims = dims

@@ -110,11 +110,44 @@ _ROUTES = (
     "ALTER TABLE ledger ADD COLUMN route TEXT NOT NULL DEFAULT ''",
 )
 
+# Texts and results apart from the lean rows: following a batch of 100,000 requests reads no prompt.
+_BATCHES = (
+    """CREATE TABLE batches (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, credential TEXT NOT NULL,
+        accepted_at REAL NOT NULL, base_url TEXT NOT NULL, terms TEXT NOT NULL, asked BLOB NOT NULL, sealed BLOB,
+        state TEXT, total INTEGER NOT NULL, counts TEXT
+    ) STRICT""",
+    "CREATE INDEX batches_by_credential ON batches (credential, seq)",
+    "CREATE INDEX batches_unended ON batches (seq) WHERE counts IS NULL",
+    """CREATE TABLE batch_items (
+        batch INTEGER NOT NULL REFERENCES batches (seq) ON DELETE CASCADE, place INTEGER NOT NULL,
+        custom_id TEXT NOT NULL, state TEXT NOT NULL, detail TEXT NOT NULL, behind INTEGER, twin_key TEXT,
+        head TEXT NOT NULL DEFAULT '', marked TEXT NOT NULL DEFAULT '', size_bytes INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (batch, place)
+    ) STRICT, WITHOUT ROWID""",
+    "CREATE INDEX batch_items_by_state ON batch_items (batch, state, place)",
+    "CREATE INDEX batch_items_by_twin ON batch_items (batch, twin_key, place) WHERE twin_key IS NOT NULL",
+    """CREATE TABLE batch_bodies (
+        batch INTEGER NOT NULL REFERENCES batches (seq) ON DELETE CASCADE, place INTEGER NOT NULL,
+        params BLOB NOT NULL, shaped BLOB, PRIMARY KEY (batch, place)
+    ) STRICT""",
+    """CREATE TABLE batch_results (
+        batch INTEGER NOT NULL REFERENCES batches (seq) ON DELETE CASCADE, place INTEGER NOT NULL,
+        line BLOB NOT NULL, PRIMARY KEY (batch, place)
+    ) STRICT""",
+    """CREATE TABLE batch_dispatches (
+        marker TEXT PRIMARY KEY, batch INTEGER NOT NULL REFERENCES batches (seq) ON DELETE CASCADE,
+        places BLOB NOT NULL, tried_at REAL NOT NULL, upstream_id TEXT, is_over INTEGER NOT NULL
+    ) STRICT""",
+    "CREATE INDEX batch_dispatches_by_batch ON batch_dispatches (batch)",
+)
+
 MIGRATIONS = {
     "m001_entries_and_exemplars": _TABLES,
     "m002_change_log_and_totals": _BOOKKEEPING,
     "m003_aliases_servings_and_observations": _LEARNING,
     "m004_routes": _ROUTES,
+    "m005_batches": _BATCHES,
 }
 
 

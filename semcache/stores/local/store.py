@@ -16,6 +16,7 @@ from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError, StoreUnavailable
 from semcache.stores.limits import Limits
 from semcache.stores.local import entries, merging, selecting, servings
+from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.books import LocalBooks
 from semcache.stores.local.database import Database
 from semcache.stores.local.eviction import evict
@@ -56,6 +57,7 @@ class LocalStore(LocalBooks):
         self._limits = limits if limits is not None else Limits()
         self._tuning = tuning if tuning is not None else Tuning()
         super().__init__(Database(_made(path) / FILE_NAME))
+        self.batches = LocalBatches(self._database)
         try:
             with self._database.writing() as connection:
                 self._space = entries.open_space(connection, space, dims)
@@ -237,6 +239,7 @@ class LocalStore(LocalBooks):
         except StoreError as error:
             logger.warning("%d hits not counted: %s", self._hits.give_up(), error)
         self._projections.close()
+        self.batches.leave_charge()
         self._database.close()
 
     @contextmanager
