@@ -103,7 +103,7 @@ def _book(trace: Trace, asked: Row, stored: Row | None, workload: Workload, *, i
 
 def _note_quality(run: Run, cache: SemanticCache) -> None:
     quality = cache.quality().overall
-    run.audits = sum(row.requests for row in cache.savings() if row.outcome == "audit")
+    run.audits = sum(row.requests for row in cache.savings().outcomes if row.key == ("audit",))
     run.error_budget, run.caution = quality.error_budget, quality.caution
     run.upper_bound = quality.since_start.upper_bound
     run.labels = cache.parts.assembly.store.observations("label", limit=10_000_000)

@@ -31,7 +31,8 @@ from semcache.policy import Policy
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.settings import Settings
 from semcache.spending import SpendingBook
-from semcache.stores.store import LedgerRow, Store
+from semcache.stores.ledger_book import LedgerRow
+from semcache.stores.store import Store
 from semcache.strategies.admission import Admission
 from semcache.strategies.breakpoints.caching import PromptCaching
 from semcache.strategies.breakpoints.memory import PrefixMemory
@@ -49,7 +50,7 @@ from semcache.strategies.routing.opening import Routes, open_routes
 from semcache.strategies.routing.opinions import Opinions
 from semcache.strategies.routing.step import Routing
 from semcache.strategies.shaping import Shaping
-from semcache.tariff import baseline_at, price_at
+from semcache.tariff import price_at, recounts
 from semcache.tenants import Tenants
 
 logger = logging.getLogger(__name__)
@@ -169,7 +170,7 @@ def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
     prior = open_prior(settings.embedder, models_dir=models_dir)
     embedder = brought.embedder or open_embedder(settings.embedder, models_dir=models_dir)
     store = brought.store or open_settings_store(settings, embedder, clock)
-    baseline, spending = baseline_at(prices, routes.table.baseline, clock), SpendingBook(spending_limits(settings))
+    spending = SpendingBook(spending_limits(settings))
     return _Ground(
         settings,
         clock,
@@ -179,7 +180,13 @@ def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
         store,
         routes,
         Consent(settings.strategies, settings.namespaces),
-        Ledger(store, price_at(prices, clock), clock=clock, baseline=baseline, on_overhead=_spends(spending)),
+        Ledger(
+            store,
+            price_at(prices, clock),
+            clock=clock,
+            recount=recounts(prices, routes.table.baseline),
+            on_overhead=_spends(spending),
+        ),
         spending,
         brought.judge or LocalJudge(embedder.embed),
         brought.randomness or random.Random(),

@@ -9,14 +9,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
+from semcache.attribution import NOTHING, Priced, bill_of, call_line, cost_of, priced
 from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
 from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
-from semcache.message import Message, Usage
-from semcache.policy import PROMPT_CACHING
+from semcache.message import Message
 from semcache.request import Request
-from semcache.stores.store import LedgerRow, Store
-from semcache.tariff import Baseline, Price
+from semcache.stores.ledger_book import BASELINE, BillLine, LedgerRow
+from semcache.stores.store import Store
+from semcache.tariff import Price, Recount
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +34,13 @@ class Ledger:
         price: Price,
         *,
         clock: Callable[[], float] = time.time,
-        baseline: Baseline | None = None,
+        recount: Recount | None = None,
         on_overhead: Callable[[LedgerRow], None] = lambda row: None,
     ) -> None:
         self._on_overhead = on_overhead
         self._store = store
         self._price = price
-        self._baseline = baseline or (lambda request, served, usage: price(served, usage))
+        self._recount = recount or (lambda request, served, usage: (served, usage))
         self._clock = clock
         self._rows: list[LedgerRow] = []
         self._written_at = clock()
@@ -54,30 +55,19 @@ class Ledger:
     def step(self, request: Request, forward: Forward) -> Exchange:
         """The outermost layer. A request that fails upstream costs nothing and is not booked."""
         began_at = self._clock()
-        answer = self.priced(request, (yield from forward(request)))
-        self._append(self._row(request, answer, began_at))
+        answer, row = self._booked(request, (yield from forward(request)), began_at)
+        self._append(row)
         return answer
 
     def priced(self, request: Request, answer: Answer) -> Answer:
         """The answer with its cost and its baseline: the same request as it came, at real-time price."""
-        usage, served = answer.message.usage, answer.message.model or request.model
-        baseline = self._baseline(request, served, _unassisted(request, answer))
-        is_free = isinstance(answer.lookup, Hit) or answer.message.coalesced
-        costs = [Decimal(0) if is_free else self._price(served, usage)]
-        costs += [
-            self._price(attempt.message.model or attempt.model, attempt.message.usage)
-            for attempt in answer.attempts
-            if not attempt.message.coalesced
-        ]
-        known = [cost for cost in costs if cost is not None]
-        return replace(
-            answer, cost_usd=sum(known, Decimal(0)) if len(known) == len(costs) else None, baseline_usd=baseline
-        )
+        return self._booked(request, answer)[0]
 
     def book_overhead(self, outcome: str, namespace: str, model: str, message: Message) -> None:
         """Book a call that we made for ourselves: an audit or a judgement. It saves nothing and is paid for."""
-        usage = message.usage
-        cost = self._price(message.model or model, usage)
+        usage, served = message.usage, message.model or model
+        bill = (BillLine(BASELINE, served, NOTHING), call_line(outcome, served, usage))
+        known = priced(bill, self._price)
         row = LedgerRow(
             at=self._clock(),
             namespace=namespace,
@@ -87,14 +77,18 @@ class Ledger:
             requested_model=model,
             served_model=message.model,
             baseline_usd=Decimal(0),
-            cost_usd=cost or Decimal(0),
+            cost_usd=known.cost_usd if known is not None else Decimal(0),
             input_tokens=usage.prompt_tokens,
             output_tokens=usage.output_tokens,
             latency_ms=0.0,
+            cache_read_tokens=usage.cache_read_tokens,
+            cache_write_tokens=usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
+            parts=known.parts if known is not None else {},
+            bill=bill,
         )
         with self._lock:
             spent, unpriced = self._overhead
-            self._overhead = spent + row.cost_usd, unpriced + (cost is None)
+            self._overhead = spent + row.cost_usd, unpriced + (known is None)
         self._on_overhead(row)
         self._append(row)
 
@@ -115,46 +109,48 @@ class Ledger:
         if is_due:
             self.flush()
 
-    def _row(self, request: Request, answer: Answer, began_at: float) -> LedgerRow:
-        usage, now = answer.message.usage, self._clock()
-        outcome, reason = outcome_of(answer)
-        return LedgerRow(
-            at=now,
-            namespace=request.caller.namespace,
-            label=request.caller.label,
-            outcome=outcome,
-            reason=reason,
-            requested_model=request.model,
-            served_model=answer.message.model,
-            baseline_usd=answer.baseline_usd or Decimal(0),
-            cost_usd=answer.cost_usd or Decimal(0),
-            input_tokens=usage.prompt_tokens,
-            output_tokens=usage.output_tokens,
-            latency_ms=(now - began_at) * 1000,
-            strategies=() if answer.call is None else strategies_of(answer.call, answer.attempts),
-            route="" if answer.call is None or answer.call.routed is None else route_in_words(answer.call.routed),
-        )
+    def _booked(self, request: Request, answer: Answer, began_at: float | None = None) -> tuple[Answer, LedgerRow]:
+        bill, now = bill_of(request, answer, self._recount), self._clock()
+        known = priced(bill, self._price)
+        cost = known.cost_usd if known is not None else cost_of(bill, self._price)
+        answer = replace(answer, cost_usd=cost, baseline_usd=known.baseline_usd if known is not None else None)
+        latency_ms = 0.0 if began_at is None else (now - began_at) * 1000
+        return answer, _row(request, answer, known, bill, at=now, latency_ms=latency_ms)
 
 
-def _unassisted(request: Request, answer: Answer) -> Usage:
-    """What would have been counted for the request as it came: nothing left out, and only his own marks."""
+def _row(  # noqa: PLR0913 - all that a row is made of
+    request: Request,
+    answer: Answer,
+    known: Priced | None,
+    bill: tuple[BillLine, ...],
+    *,
+    at: float,
+    latency_ms: float,
+) -> LedgerRow:
+    """A row whose amounts add up: where a price is unknown, nothing was saved and nothing paid."""
     usage, call = answer.message.usage, answer.call
-    if call is None:
-        return usage
-    has_marks = b'"cache_control"' in request.content()
-    if PROMPT_CACHING in call.request.shaped_by and not has_marks:
-        usage = replace(
-            usage,
-            input_tokens=usage.prompt_tokens,
-            cache_read_tokens=0,
-            cache_write_5m_tokens=0,
-            cache_write_1h_tokens=0,
-        )
-    if not (cut_tokens := call.request.cut_tokens):
-        return usage
-    if has_marks:  # what was left out would have been read from his cache
-        return replace(usage, cache_read_tokens=usage.cache_read_tokens + cut_tokens)
-    return replace(usage, input_tokens=usage.input_tokens + cut_tokens)
+    outcome, reason = outcome_of(answer)
+    return LedgerRow(
+        at=at,
+        namespace=request.caller.namespace,
+        label=request.caller.label,
+        outcome=outcome,
+        reason=reason,
+        requested_model=request.model,
+        served_model=answer.message.model,
+        baseline_usd=known.baseline_usd if known is not None else Decimal(0),
+        cost_usd=known.cost_usd if known is not None else Decimal(0),
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.output_tokens,
+        latency_ms=latency_ms,
+        strategies=() if call is None else strategies_of(call, answer.attempts),
+        route="" if call is None or call.routed is None else route_in_words(call.routed),
+        cache_read_tokens=usage.cache_read_tokens,
+        cache_write_tokens=usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
+        tags=request.directives.tags,
+        parts=known.parts if known is not None else {},
+        bill=bill,
+    )
 
 
 def outcome_of(answer: Answer) -> tuple[str, str]:

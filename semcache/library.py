@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,20 @@ from semcache.learning.quality import QualityReport, quality_of
 from semcache.message import Message, new_message_id, text_message
 from semcache.opening import open_upstream
 from semcache.request import DEFAULT_VERSION, Directives, Headers, Json, Mode, Request
+from semcache.savings import SavingsReport, savings_of
 from semcache.settings import Settings, load_settings
-from semcache.stores.store import LedgerSum, Selection, StoreStats
+from semcache.stores.ledger_book import LedgerQuery
+from semcache.stores.store import Selection, StoreStats
 from semcache.strategies.explaining import Sending, explain_sending
 from semcache.strategies.routing.explaining import RouteExplanation
+from semcache.tariff import price_on
 from semcache.upstream.upstream import Upstream
 from semcache.wire import read_wish
 
 DEFAULT_MODEL = "claude-sonnet-5-5"
 DEFAULT_MAX_TOKENS = 1024
 SIMULATOR = "simulator"
+EVERYTHING = LedgerQuery()
 
 
 class Parts:
@@ -227,7 +232,9 @@ class Curating:
         self.parts.assembly.store.flush()
         return self.parts.assembly.store.stats()
 
-    def savings(self, *, since: float | None = None, namespace: str | None = None) -> list[LedgerSum]:
-        """The ledger, summed by outcome."""
-        self.parts.assembly.ledger.flush()
-        return self.parts.assembly.store.ledger_sums(since=since, namespace=namespace)
+    def savings(self, query: LedgerQuery = EVERYTHING, *, prices_of: date | None = None) -> SavingsReport:
+        """What was saved, and by which strategy; `prices_of`: as if that day's prices had held."""
+        assembly = self.parts.assembly
+        assembly.ledger.flush()
+        price = None if prices_of is None else price_on(assembly.prices, prices_of)
+        return savings_of(assembly.store, query, now=assembly.cache.now(), price=price)

@@ -88,7 +88,7 @@ class Request:
     query: str = ""
     raw: bytes | None = field(default=None, repr=False, compare=False)
     shaped_by: tuple[str, ...] = ()
-    cut_tokens: int = field(default=0, compare=False)  # of the caller's prompt, estimated, that strategies left out
+    cuts: tuple[tuple[str, int], ...] = field(default=(), compare=False)  # strategy, tokens left out: see `cutting`
     vector: Vector | None = field(
         default=None, repr=False, compare=False
     )  # of the last user text, where it was looked up
@@ -120,6 +120,11 @@ class Request:
             return messages
         return []
 
+    @property
+    def cut_tokens(self) -> int:
+        """How many tokens of the caller's prompt strategies left out, as far as they can tell."""
+        return sum(tokens for _, tokens in self.cuts)
+
     def header(self, name: str) -> str | None:
         """The forwarded header of this (lower-case) name."""
         return next((value for key, value in self.headers if key == name), None)
@@ -143,6 +148,10 @@ class Request:
     def reshaped(self, strategy: str, changes: Mapping[str, Any]) -> Request:
         """A new request with these body fields, signed by the strategy that wanted them."""
         return replace(self, body={**self.body, **changes}, raw=None, shaped_by=(*self.shaped_by, strategy))
+
+    def cutting(self, strategy: str, tokens: int) -> Request:
+        """The same request with so many tokens booked as left out by a strategy: estimated, of what the caller sent."""
+        return replace(self, cuts=(*self.cuts, (strategy, tokens))) if tokens > 0 else self
 
     def signed(self, strategy: str, *, instead_of: str) -> Request:
         """The same request with one strategy named in another's place among those that shaped it."""

@@ -129,7 +129,7 @@ def test_the_async_faces_learn_too(settings: Settings, upstream: FakeUpstream) -
 def test_savings_are_summed_by_outcome(cache: SemanticCache) -> None:
     for _ in range(3):
         cache.ask(QUESTION, model="claude-haiku-5-5")
-    sums = {each.outcome: each for each in cache.savings()}
+    sums = {each.key[0]: each for each in cache.savings().outcomes}
     assert (sums["miss"].requests, sums["exact"].requests) == (1, 2)
     assert sums["exact"].baseline_usd == 2 * sums["miss"].cost_usd
     assert sums["exact"].cost_usd == 0

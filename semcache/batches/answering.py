@@ -140,7 +140,7 @@ def write_shaped(request: Request, call: Call) -> Shaped:
     given = {
         "params": None if sent.body is request.body else sent.body,
         "shaped_by": sent.shaped_by,
-        "cut_tokens": sent.cut_tokens,
+        "cuts": sent.cuts,
         "routed": None if call.routed is None else asdict(call.routed),
     }
     written = len(write_request("", sent.body)) + _LONGEST_ID
@@ -153,7 +153,8 @@ def read_shaped(request: Request, shaped: bytes) -> Call:
     """The call that `write_shaped` has written down."""
     given = json.loads(shaped)
     body: Json = request.body if given["params"] is None else given["params"]
-    sent = replace(request, body=body, shaped_by=tuple(given["shaped_by"]), cut_tokens=given["cut_tokens"])
+    cuts = tuple((strategy, tokens) for strategy, tokens in given["cuts"])
+    sent = replace(request, body=body, shaped_by=tuple(given["shaped_by"]), cuts=cuts)
     routed = None if given["routed"] is None else Routed(**given["routed"])
     return Call(sent, routed=routed)
 

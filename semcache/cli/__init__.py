@@ -8,12 +8,13 @@ from semcache import __version__
 from semcache.cli.asking import ask, lookup
 from semcache.cli.batches import batch
 from semcache.cli.bench import bench
-from semcache.cli.curating import feedback, import_, purge, savings, stats
+from semcache.cli.curating import feedback, import_, purge, stats
 from semcache.cli.demo import demo
 from semcache.cli.examining import doctor
 from semcache.cli.modelling import models
 from semcache.cli.output import CommandLine
 from semcache.cli.quality import quality
+from semcache.cli.savings import savings
 from semcache.cli.serving import serve, simulate
 
 

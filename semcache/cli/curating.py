@@ -1,4 +1,4 @@
-"""`semcache import`, `stats`, `savings`, `purge` and `feedback`."""
+"""`semcache import`, `stats`, `purge` and `feedback`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from semcache.cli.opening import opened
-from semcache.cli.output import Duration, json_option, money, print_json, print_table, store_options
+from semcache.cli.output import Duration, json_option, print_json, print_table, store_options
 
 
 @click.command("import")
@@ -63,29 +63,6 @@ def stats(as_json: bool, **where: Any) -> None:
     else:
         rows = [(name.replace("_", " "), f"{value:,}") for name, value in figures.items()]
         print_table(("what", "how many"), rows, right=("how many",))
-
-
-@click.command()
-@click.option("--since", type=Duration(), help="Only the last 90m, 12h, 7d, …")
-@click.option("--namespace", help="Only this namespace.")
-@store_options
-@json_option
-def savings(since: float | None, namespace: str | None, as_json: bool, **where: Any) -> None:
-    """What was spent and saved, by outcome. A running service books what it answered once a second."""
-    from semcache.service.views import savings_view
-
-    with opened(**where) as cache:
-        sums = cache.savings(since=None if since is None else time.time() - since, namespace=namespace)
-    view: dict[str, Any] = savings_view(sorted(sums, key=lambda each: each.cost_usd - each.baseline_usd))
-    if as_json:
-        print_json(view)
-        return
-    columns = ("outcome", "requests", "unassisted $", "paid $", "saved $")
-    cells = [
-        (row["outcome"], row["requests"], money(row["baseline_usd"]), money(row["cost_usd"]), money(row["saved_usd"]))
-        for row in [*view["outcomes"], view["total"]]
-    ]
-    print_table(columns, cells, right=columns[1:])
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from semcache import curation
@@ -20,13 +20,16 @@ from semcache.learning.quality import quality_of
 from semcache.message import Message
 from semcache.request import Json
 from semcache.request import Request as MessagesRequest
+from semcache.savings import savings_of
 from semcache.search import faq_key
 from semcache.service.bodies import EditBody, FaqBody, KindName, PurgeBody
 from semcache.service.quality_views import audit_view, quality_view
 from semcache.service.route_views import route_report_view
 from semcache.service.routes import AdminRoute, TheService
-from semcache.service.views import entry_view, exemplar_view, import_view, savings_view
+from semcache.service.savings_views import SavingsQuery, savings_csv, savings_view
+from semcache.service.views import entry_view, exemplar_view, import_view
 from semcache.stores.store import Selection
+from semcache.tariff import price_on
 from semcache.wire import read_tags
 
 router = APIRouter(prefix="/semcache/v1", route_class=AdminRoute, tags=["admin"])
@@ -174,13 +177,18 @@ def stats(service: TheService) -> Json:
 
 
 @router.get("/savings")
-def savings(service: TheService, since: float | None = None, namespace: str | None = None) -> Json:
-    """What requests cost and would have cost, by outcome, since a time in seconds since the epoch."""
+def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any:
+    """What requests cost and would have cost, and which strategy saved how much."""
     assembly = service.parts.cache_parts
     assembly.ledger.flush()
-    spent = assembly.spending.spent(now=assembly.cache.now())
+    now = assembly.cache.now()
+    price = None if asked.prices_of is None else price_on(assembly.prices, asked.prices_of)
+    report = savings_of(assembly.store, asked.query(), now=now, price=price)
+    spent = assembly.spending.spent(now=now)
     today = {account: {"usd": usd, "tokens": tokens} for account, (usd, tokens) in spent.items()}
-    return {**savings_view(assembly.store.ledger_sums(since=since, namespace=namespace)), "limited_today": today}
+    if asked.format == "csv":
+        return Response(savings_csv(report), media_type="text/csv; charset=utf-8")
+    return {**savings_view(report), "limited_today": today}
 
 
 @router.get("/quality")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from semcache.canonical import Identity
 from semcache.curation import ImportReport
 from semcache.entry import Bypass, Considered, Entry, Exemplar, Hit, Lookup, Miss
 from semcache.request import Json
-from semcache.stores.store import LedgerSum
 
 
 def entry_view(entry: Entry) -> Json:
@@ -59,27 +56,6 @@ def import_view(report: ImportReport) -> Json:
         "updated": report.updated,
         "unchanged": report.unchanged,
         "errors": [{"line": error.line, "problem": error.problem} for error in report.errors],
-    }
-
-
-def savings_view(sums: list[LedgerSum]) -> Json:
-    """The ledger by outcome, and in all."""
-    total = LedgerSum(
-        "total",
-        sum(each.requests for each in sums),
-        sum((each.baseline_usd for each in sums), Decimal(0)),
-        sum((each.cost_usd for each in sums), Decimal(0)),
-    )
-    return {"outcomes": [_sum_view(each) for each in sums], "total": _sum_view(total)}
-
-
-def _sum_view(row: LedgerSum) -> Json:
-    return {
-        "outcome": row.outcome,
-        "requests": row.requests,
-        "baseline_usd": float(row.baseline_usd),
-        "cost_usd": float(row.cost_usd),
-        "saved_usd": float(row.baseline_usd - row.cost_usd),
     }
 
 

@@ -10,7 +10,8 @@ from itertools import count
 from threading import RLock
 
 from semcache.request import encode_json
-from semcache.stores.store import LedgerRow, LedgerSum, Observation
+from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow, grouped
+from semcache.stores.store import Observation
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class MemoryBooks:
     def __init__(self) -> None:
         self._lock = RLock()
         self._secrets: dict[str, bytes] = {}
-        self._ledger: list[LedgerRow] = []
+        self._ledger: list[tuple[int, LedgerRow]] = []
+        self._row_numbers = count(1)
         self._noted: list[_Noted] = []
         self._note_numbers = count(1)
         self._documents: dict[str, bytes] = {}
@@ -44,26 +46,25 @@ class MemoryBooks:
 
     def book(self, rows: Sequence[LedgerRow]) -> None:
         with self._lock:
-            self._ledger += rows
+            self._ledger += [(next(self._row_numbers), row) for row in rows]
 
-    def ledger_sums(
-        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
-    ) -> list[LedgerSum]:
-        sums: dict[str, LedgerSum] = {}
+    def ledger_groups(self, query: LedgerQuery) -> list[LedgerGroup]:
         with self._lock:
-            rows = list(self._ledger)
-        for row in rows:
-            outside = (since is not None and row.at < since) or (until is not None and row.at >= until)
-            if outside or namespace not in (None, row.namespace):
-                continue
-            so_far = sums.get(row.outcome, LedgerSum(row.outcome, 0, 0 * row.baseline_usd, 0 * row.cost_usd))
-            sums[row.outcome] = LedgerSum(
-                row.outcome,
-                so_far.requests + 1,
-                so_far.baseline_usd + row.baseline_usd,
-                so_far.cost_usd + row.cost_usd,
-            )
-        return [sums[outcome] for outcome in sorted(sums)]
+            rows = [row for _, row in self._ledger]
+        return grouped(rows, query)
+
+    def ledger_rows(self, query: LedgerQuery, *, after: int = 0, limit: int) -> list[tuple[int, LedgerRow]]:
+        with self._lock:
+            found = [(number, row) for number, row in self._ledger if number > after and query.admits(row)]
+        return found[:limit]
+
+    def replace_ledger(self, since: float, until: float, rows: Sequence[LedgerRow]) -> int:
+        with self._lock:
+            kept = [(number, row) for number, row in self._ledger if not since <= row.at < until]
+            gone = len(self._ledger) - len(kept)
+            self._ledger = kept
+            self.book(rows)
+        return gone
 
     # what was learned
 

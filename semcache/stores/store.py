@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Protocol
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
 from semcache.request import Json
+from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
 
 
 @dataclass(frozen=True)
@@ -47,36 +47,6 @@ class StoreStats:
     scopes: int
     bytes: int  # of stored messages and questions
     hits: int
-
-
-@dataclass(frozen=True)
-class LedgerRow:
-    """What one request cost, and would have cost. Never holds a prompt or a credential."""
-
-    at: float
-    namespace: str
-    label: str
-    outcome: str  # exact | semantic | faq | miss | bypass
-    reason: str
-    requested_model: str
-    served_model: str
-    baseline_usd: Decimal
-    cost_usd: Decimal
-    input_tokens: int
-    output_tokens: int
-    latency_ms: float
-    strategies: tuple[str, ...] = ()  # that had a part in it
-    route: str = ""  # where it was sent, and why; empty: nothing was chosen
-
-
-@dataclass(frozen=True)
-class LedgerSum:
-    """Ledger rows of one outcome, added up."""
-
-    outcome: str
-    requests: int
-    baseline_usd: Decimal
-    cost_usd: Decimal
 
 
 @dataclass(frozen=True)
@@ -258,10 +228,16 @@ class Store(Protocol):
         """Append ledger rows."""
         ...
 
-    def ledger_sums(
-        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
-    ) -> list[LedgerSum]:
-        """Sums by outcome over a period."""
+    def ledger_groups(self, query: LedgerQuery) -> list[LedgerGroup]:
+        """Sums of the rows that a query means, in the order of their keys, exact to the pico-dollar."""
+        ...
+
+    def ledger_rows(self, query: LedgerQuery, *, after: int = 0, limit: int) -> list[tuple[int, LedgerRow]]:
+        """Rows as they were booked, oldest first, each with its number: those behind this one."""
+        ...
+
+    def replace_ledger(self, since: float, until: float, rows: Sequence[LedgerRow]) -> int:
+        """Put these in the place of all rows from one time to before another, in one transaction; how many went."""
         ...
 
     def flush(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -61,7 +61,7 @@ class _Draft:
             course_usd=cost + remaining * self.planned.outlook.prefix.tokens * rate * _MILLIONTH,
             cost_usd=cost,
             because=f"{remaining} more turns expected; marks: {placement.because if self.caches else 'none'}",
-            request=sent if way is None else replace(sent, cut_tokens=way.cut_tokens),
+            request=sent if way is None else sent.cutting(COMPRESSION, way.cut_tokens),
             way=way,
             planned=self.planned if self.caches else None,
         )

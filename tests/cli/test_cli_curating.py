@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -62,16 +63,16 @@ def test_savings_add_up(cli) -> None:
         cli("ask", "How do I repot a fern?")
     view = cli.told("savings")
     rows = {row["outcome"]: row for row in view["outcomes"]}
-    assert (rows["exact"]["requests"], rows["miss"]["requests"], view["total"]["requests"]) == (2, 1, 3)
-    assert rows["exact"]["saved_usd"] == pytest.approx(2 * rows["miss"]["cost_usd"])
-    assert view["total"]["saved_usd"] == pytest.approx(rows["exact"]["saved_usd"])
+    assert (rows["exact"]["requests"], rows["miss"]["requests"], view["requests"]) == (2, 1, 3)
+    assert Decimal(rows["exact"]["saved_usd"]) == 2 * Decimal(rows["miss"]["cost_usd"]) > 0
+    assert [(part["strategy"], part["saved_usd"]) for part in view["waterfall"]] == [("exact", view["saved_usd"])]
     assert "total" in cli("savings").stdout
 
 
 def test_savings_of_a_namespace_or_a_time_leave_out_the_rest(cli) -> None:
     cli("ask", "How do I repot a fern?", "--namespace", "garden")
-    assert cli.told("savings", "--namespace", "garden", "--since", "1h")["total"]["requests"] == 1
-    assert cli.told("savings", "--namespace", "kitchen")["total"]["requests"] == 0
+    assert cli.told("savings", "--namespace", "garden", "--since", "1h")["requests"] == 1
+    assert cli.told("savings", "--namespace", "kitchen")["requests"] == 0
 
 
 @pytest.mark.parametrize("text", ["7", "7x", "d", "-1d", "1.d", ""])

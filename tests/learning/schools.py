@@ -25,6 +25,7 @@ from semcache.learning.working import Working
 from semcache.ledger import Ledger
 from semcache.message import Message
 from semcache.request import Caller
+from semcache.stores.ledger_book import LedgerQuery
 from semcache.stores.memory import MemoryStore
 from semcache.stores.store import Store
 
@@ -80,7 +81,7 @@ class School:
     def spent(self) -> dict[str, int]:
         """Calls booked by what they were for."""
         self.ledger.flush()
-        return {row.outcome: row.requests for row in self.store.ledger_sums()}
+        return {row.key[0]: row.requests for row in self.store.ledger_groups(LedgerQuery(by=("outcome",)))}
 
 
 class Upstream:

@@ -10,6 +10,7 @@ from schools import FORGOT, RESET, SETTINGS, SHOP, TRACKING, School, Upstream, s
 
 from semcache.decision.sameness.outcomes import Pairing
 from semcache.decision.sameness.rubric import CRITERIA
+from semcache.stores.ledger_book import LedgerQuery
 
 HAIKU = "claude-haiku-5-5"
 YES, NO = (json.dumps(dict.fromkeys(CRITERIA, verdict)) for verdict in (True, False))
@@ -64,6 +65,6 @@ def test_a_judgement_is_paid_for_and_saves_nothing() -> None:
     school = School(judge_model=HAIKU)
     verdict(school, OPEN, SETTINGS, saying(YES))
     school.ledger.flush()
-    (row,) = school.store.ledger_sums(namespace=SHOP)
+    (row,) = school.store.ledger_groups(LedgerQuery(namespace=SHOP))
     assert (row.baseline_usd, row.cost_usd) == (0, school.ledger.overhead[0])
     assert row.cost_usd > 0

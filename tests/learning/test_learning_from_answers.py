@@ -83,7 +83,7 @@ def exemplars(cache: SemanticCache) -> list[tuple[str, Label, Origin]]:
 
 
 def outcomes(cache: SemanticCache) -> dict[str, int]:
-    return {row.outcome: row.requests for row in cache.savings()}
+    return {row.key[0]: row.requests for row in cache.savings().outcomes}
 
 
 def test_the_same_answer_makes_the_question_another_wording_of_the_first(cache: SemanticCache) -> None:
@@ -113,7 +113,7 @@ def test_a_first_similar_hit_is_asked_again_after_its_caller_was_served(cache: S
     quality = cache.quality().overall
     assert (quality.since_start.hits, quality.since_start.audited, quality.since_start.wrong) == (1, 1, 0)
     assert outcomes(cache) == {"miss": 1, "semantic": 1, "audit": 1}
-    costs = {row.outcome: (row.baseline_usd, row.cost_usd) for row in cache.savings()}
+    costs = {row.key[0]: (row.baseline_usd, row.cost_usd) for row in cache.savings().outcomes}
     assert costs["audit"][0] == 0 < costs["audit"][1]
 
 

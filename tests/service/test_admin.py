@@ -130,12 +130,12 @@ def test_a_purge_can_be_rehearsed(world: World) -> None:
 
 
 def test_stats_and_savings_add_up(world: World) -> None:
-    before = call(world, "GET", "/savings")["total"]["requests"]
+    before = call(world, "GET", "/savings")["requests"]
     for _ in range(3):
         world.ask(RESET)
     savings = call(world, "GET", "/savings")
-    assert savings["total"]["requests"] - before == 3
-    assert savings["total"]["saved_usd"] > 0
+    assert savings["requests"] - before == 3
+    assert float(savings["saved_usd"]) > 0
     stats = call(world, "GET", "/stats")
     assert (stats["entries"], stats["fault"], stats["upstream"]) == (1, None, "claude")
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from semcache.entry import Embedding, Entry, Exemplar, Kind, Label, Origin, Scope, new_entry_id
 from semcache.message import text_message
-from semcache.stores.store import LedgerRow, Observation, Serving, Store
+from semcache.stores.ledger_book import LedgerRow
+from semcache.stores.store import Observation, Serving, Store
 
 DIMS = 8
 SCOPE = Scope("shop", "a" * 64)

@@ -28,12 +28,13 @@ from store_samples import (
 )
 
 from semcache.errors import StoreError, StoreTooNew, StoreUnavailable
+from semcache.stores.ledger_book import LedgerQuery, grouped
 from semcache.stores.limits import Limits
 from semcache.stores.local.hits import HitBuffer
 from semcache.stores.local.schema import MIGRATIONS
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
-from semcache.stores.store import LedgerSum, Selection
+from semcache.stores.store import Selection
 
 EAST = embedding(1)
 FOLDERS = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
@@ -456,7 +457,7 @@ def test_the_ledger_and_the_secrets_survive(open_local) -> None:
     secret = store.secret("tenants")
     store.close()
     again = open_local()
-    assert again.ledger_sums() == [LedgerSum("miss", 1, ledger_row().baseline_usd, ledger_row().cost_usd)]
+    assert again.ledger_groups(LedgerQuery(by=("outcome",))) == grouped([ledger_row()], LedgerQuery(by=("outcome",)))
     assert again.secret("tenants") == secret
 
 

@@ -12,10 +12,10 @@ import pytest
 from store_samples import DIMS, OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, found, ledger_row, serving
 
 from semcache.entry import Kind, Label, Origin
+from semcache.stores.ledger_book import LedgerQuery, grouped
 from semcache.stores.local.examination import problems_in
 from semcache.stores.local.schema import MIGRATIONS
 from semcache.stores.local.store import LocalStore
-from semcache.stores.store import LedgerSum
 
 EAST, NORTH = embedding(1), embedding(0, 1)
 DUMP = Path(__file__).with_name("database_of_m002.sql")
@@ -58,7 +58,7 @@ def test_an_older_database_keeps_everything(old_file: Path, open_local) -> None:
         (Label.POSITIVE, Origin.MISS, ""),
         (Label.NEGATIVE, Origin.FEEDBACK, ""),
     ]
-    assert store.ledger_sums() == [LedgerSum("miss", 1, ledger_row().baseline_usd, ledger_row().cost_usd)]
+    assert store.ledger_groups(LedgerQuery(by=("outcome",))) == grouped([ledger_row()], LedgerQuery(by=("outcome",)))
     assert store.secret("tenants") == b"s" * 32
 
 

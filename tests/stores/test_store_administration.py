@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 from fakes import Clock
-from store_samples import OTHER_SCOPE, SCOPE, embedding, entry, found, ledger_row, put
+from store_samples import OTHER_SCOPE, SCOPE, embedding, entry, found, put
 
 from semcache.entry import Kind, Scope
 from semcache.errors import InvalidRequest
 from semcache.stores.limits import Limits
-from semcache.stores.store import LedgerSum, Selection, Store, StoreStats
+from semcache.stores.store import Selection, Store, StoreStats
 from semcache.stores.worth import HALF_LIFE_SECONDS
 
 EAST = embedding(1)
@@ -190,32 +189,6 @@ def test_a_secret_is_made_once(store: Store) -> None:
     assert len(first) == 32
     assert store.secret("tenants") == first
     assert store.secret("other") != first
-
-
-def test_ledger_sums_are_exact_to_the_pico_dollar(store: Store) -> None:
-    big = ledger_row("hit", baseline_usd=Decimal("9000000.000000000001"), cost_usd=Decimal(0))
-    store.book([big, big, ledger_row("miss"), ledger_row("miss"), ledger_row("miss")])
-    assert store.ledger_sums() == [
-        LedgerSum("hit", 2, Decimal("18000000.000000000002"), Decimal(0)),
-        LedgerSum("miss", 3, Decimal("0.000000000003"), Decimal("0.3")),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("period", "requests"),
-    [
-        pytest.param({}, 4, id="all"),
-        pytest.param({"since": 20.0}, 3, id="since includes its moment"),
-        pytest.param({"until": 20.0}, 1, id="until excludes its moment"),
-        pytest.param({"since": 0.0, "until": 0.0}, 0, id="zero is a moment"),
-        pytest.param({"namespace": "hotel"}, 1, id="namespace"),
-        pytest.param({"namespace": ""}, 0, id="the empty namespace is one"),
-    ],
-)
-def test_ledger_sums_cover_a_period_and_a_namespace(store: Store, period, requests: int) -> None:
-    store.book([ledger_row(at=at) for at in (10.0, 20.0, 30.0)])
-    store.book([ledger_row(at=40.0, namespace="hotel", requested_model="half a pair \ud83d")])
-    assert sum(each.requests for each in store.ledger_sums(**period)) == requests
 
 
 def test_closing_twice_and_flushing_nothing_is_fine(store: Store) -> None:

@@ -406,7 +406,7 @@ def test_an_answer_of_a_cheaper_model_is_not_for_whoever_insists(opened: Any) ->
 def test_the_comparisons_are_booked_as_costs(opened: Any) -> None:
     cache = opened(saying(echo_number), namespaces=SHOP)
     ask_many(cache, 3)
-    [shadow] = [row for row in cache.savings() if row.outcome == "shadow"]
+    [shadow] = [row for row in cache.savings().outcomes if row.key == ("shadow",)]
     assert (shadow.requests, shadow.baseline_usd) == (3, 0)
     assert shadow.cost_usd > 0
 

@@ -114,7 +114,7 @@ def test_the_more_conversations_go_on_the_more_turns_are_expected() -> None:
 def test_the_ledger_books_what_marks_have_saved_and_what_writing_them_cost(opened: Any, clock: Clock) -> None:
     cache = opened()
     chat(cache, clock, 6)
-    total = {row.outcome: row for row in cache.savings()}["bypass"]
+    total = {row.key[0]: row for row in cache.savings().outcomes}["bypass"]
     assert total.cost_usd < total.baseline_usd
     assert float(total.cost_usd) == pytest.approx(float(cache.parts.upstream.bill_usd))
     plain = opened(strategies=())

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from semcache.stores.local import bookkeeping, documents, observations
+from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
+from semcache.stores.local import documents, ledger, observations
 from semcache.stores.local.database import Database
-from semcache.stores.store import LedgerRow, LedgerSum, Observation
+from semcache.stores.local.secret import secret
+from semcache.stores.store import Observation
 
 
 class LocalBooks:
@@ -17,19 +19,25 @@ class LocalBooks:
 
     def secret(self, name: str) -> bytes:
         with self._database.writing() as connection:
-            return bookkeeping.secret(connection, name)
+            return secret(connection, name)
 
     # the ledger
 
     def book(self, rows: Sequence[LedgerRow]) -> None:
         with self._database.writing() as connection:
-            bookkeeping.book(connection, rows)
+            ledger.book(connection, rows)
 
-    def ledger_sums(
-        self, *, since: float | None = None, until: float | None = None, namespace: str | None = None
-    ) -> list[LedgerSum]:
+    def ledger_groups(self, query: LedgerQuery) -> list[LedgerGroup]:
         with self._database.reading() as connection:
-            return bookkeeping.ledger_sums(connection, since=since, until=until, namespace=namespace)
+            return ledger.groups(connection, query)
+
+    def ledger_rows(self, query: LedgerQuery, *, after: int = 0, limit: int) -> list[tuple[int, LedgerRow]]:
+        with self._database.reading() as connection:
+            return ledger.rows_behind(connection, query, after=after, limit=limit)
+
+    def replace_ledger(self, since: float, until: float, rows: Sequence[LedgerRow]) -> int:
+        with self._database.writing() as connection:
+            return ledger.replace(connection, since, until, rows)
 
     # what was learned
 

@@ -142,12 +142,28 @@ _BATCHES = (
     "CREATE INDEX batch_dispatches_by_batch ON batch_dispatches (batch)",
 )
 
+# A bill as of before adds nothing up: its rows keep what they cost, and are attributed to nobody.
+_BILL = (
+    *(
+        f"ALTER TABLE ledger ADD COLUMN {column}"
+        for column in (
+            "cache_read_tokens INTEGER NOT NULL DEFAULT 0",
+            "cache_write_tokens INTEGER NOT NULL DEFAULT 0",
+            "tags TEXT NOT NULL DEFAULT '[]'",
+            "parts TEXT NOT NULL DEFAULT '{}'",
+            "bill TEXT NOT NULL DEFAULT '[]'",
+            "requests INTEGER NOT NULL DEFAULT 1",
+        )
+    ),
+)
+
 MIGRATIONS = {
     "m001_entries_and_exemplars": _TABLES,
     "m002_change_log_and_totals": _BOOKKEEPING,
     "m003_aliases_servings_and_observations": _LEARNING,
     "m004_routes": _ROUTES,
     "m005_batches": _BATCHES,
+    "m006_bill": _BILL,
 }
 
 

@@ -1,0 +1,107 @@
+"""Savings reports as JSON and as CSV, and how they are asked for."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from semcache.attribution import CALL
+from semcache.request import Json
+from semcache.savings import Part, Projection, SavingsReport
+from semcache.stores.ledger_book import Dimension, LedgerGroup, LedgerQuery
+
+
+class SavingsQuery(BaseModel):
+    """Which rows of the ledger, what they are grouped by, at which prices, and in which form."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: float | None = None
+    until: float | None = None
+    namespace: str | None = None
+    label: str | None = None
+    model: str | None = None
+    tag: str | None = None
+    by: Dimension | None = None
+    prices_of: date | None = None
+    format: Literal["json", "csv"] = "json"
+
+    def query(self) -> LedgerQuery:
+        return LedgerQuery(
+            self.since,
+            self.until,
+            self.namespace,
+            self.label,
+            self.model,
+            self.tag,
+            () if self.by is None else (self.by,),
+        )
+
+
+def savings_view(report: SavingsReport) -> Json:
+    """Money is in text, to the last digit."""
+    return {
+        **_group_view(report.total),
+        "saved_share": report.saved_share,
+        "waterfall": [_part_view(part, "strategy", "saved_usd") for part in report.waterfall],
+        "caused": [_part_view(part, "cause", "cost_usd") for part in report.caused],
+        "outcomes": [{"outcome": group.key[0], **_group_view(group)} for group in report.outcomes],
+        "groups": [{"key": " · ".join(group.key), **_group_view(group)} for group in report.groups],
+        "projection": None if report.projection is None else _projection_view(report.projection),
+    }
+
+
+def _group_view(group: LedgerGroup) -> Json:
+    return {
+        "requests": group.requests,
+        "baseline_usd": money_text(group.baseline_usd),
+        "cost_usd": money_text(group.cost_usd),
+        "saved_usd": money_text(group.baseline_usd - group.cost_usd),
+        "input_tokens": group.input_tokens,
+        "output_tokens": group.output_tokens,
+        "cache_read_tokens": group.cache_read_tokens,
+        "cache_write_tokens": group.cache_write_tokens,
+    }
+
+
+def _part_view(part: Part, what: str, amount: str) -> Json:
+    return {
+        what: part.what.removeprefix(CALL),
+        "name": part.name,
+        amount: money_text(part.usd),
+        "share_of_baseline": part.share_of_baseline,
+        "remaining_usd": money_text(part.remaining_usd),
+    }
+
+
+def _projection_view(projection: Projection) -> Json:
+    return {
+        "saved_usd_per_month": money_text(projection.saved_usd),
+        "cost_usd_per_month": money_text(projection.cost_usd),
+        "assumption": projection.assumption,
+    }
+
+
+def money_text(usd: Decimal) -> str:
+    """Dollars in plain digits: never an exponent, and no zeros that say nothing."""
+    text = f"{usd:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def savings_csv(report: SavingsReport) -> str:
+    """The groups where it is grouped, else the waterfall: one line each, with a heading."""
+    view, text = savings_view(report), io.StringIO()
+    rows = view["groups"] or [
+        {"part": row.get("strategy") or row["cause"], "saved_usd": row.get("saved_usd") or f"-{row['cost_usd']}"}
+        for row in (*view["waterfall"], *view["caused"])
+    ]
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,135 @@
+"""The ledger's rows in SQLite: booked, added up, read and rolled up."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from semcache.stores.ledger_book import Dimension, LedgerGroup, LedgerQuery, LedgerRow
+from semcache.stores.ledger_spelling import dollars_of, pico_of, read_bill, read_parts, write_bill, write_parts
+
+_COLUMNS = (
+    "at", "namespace", "label", "outcome", "reason", "requested_model", "served_model", "baseline_pico_usd",
+    "cost_pico_usd", "input_tokens", "output_tokens", "latency_ms", "strategies", "route", "cache_read_tokens",
+    "cache_write_tokens", "tags", "parts", "bill", "requests",
+)  # fmt: skip
+_KEYS: dict[Dimension, str] = {
+    "outcome": "outcome",
+    "namespace": "namespace",
+    "label": "label",
+    "model": "requested_model",
+    "served": "served_model",
+    "tag": "coalesce(tag.value, '')",
+    "hour": "strftime('%Y-%m-%dT%H:00Z', at, 'unixepoch')",
+    "day": "strftime('%Y-%m-%d', at, 'unixepoch')",
+}
+_COUNTED = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+# In two parts, because the sum of pico-dollars leaves 64 bits at nine million dollars.
+_MONEY = "sum({0} / 1000000), sum({0} % 1000000)"
+
+
+def book(connection: sqlite3.Connection, rows: Sequence[LedgerRow]) -> None:
+    places = ", ".join("?" for _ in _COLUMNS)
+    connection.executemany(f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({places})", map(_values, rows))
+
+
+def groups(connection: sqlite3.Connection, query: LedgerQuery) -> list[LedgerGroup]:
+    """Sums by key, in the order of the keys."""
+    where, values = _condition(query)
+    keys = [_KEYS[dimension] for dimension in query.by]
+    source = "ledger" + (" LEFT JOIN json_each(tags) AS tag" if "tag" in query.by else "")
+    order = f" GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}" if keys else ""
+    parts: dict[tuple[str, ...], dict[str, Any]] = {}
+    summed = ", ".join([*keys, "part.key", _MONEY.format("part.value")])
+    grouping = f" GROUP BY {', '.join([*keys, 'part.key'])} ORDER BY part.key"
+    for *key, name, micro, pico in connection.execute(
+        f"SELECT {summed} FROM {source}, json_each(parts) AS part WHERE {where}{grouping}", values
+    ):
+        parts.setdefault(tuple(key), {})[name] = dollars_of(micro * 1_000_000 + pico)
+    counted = ", ".join(f"sum({column})" for column in _COUNTED)
+    money = ", ".join(_MONEY.format(column) for column in ("baseline_pico_usd", "cost_pico_usd"))
+    found = connection.execute(
+        f"SELECT {', '.join([*keys, counted, money])} FROM {source} WHERE {where}{order}", values
+    ).fetchall()
+    return [_group(row, len(keys), parts) for row in found if row[len(keys)] is not None]
+
+
+def rows_behind(
+    connection: sqlite3.Connection, query: LedgerQuery, *, after: int, limit: int
+) -> list[tuple[int, LedgerRow]]:
+    where, values = _condition(query)
+    found = connection.execute(
+        f"SELECT seq, {', '.join(_COLUMNS)} FROM ledger WHERE seq > ? AND {where} ORDER BY seq LIMIT ?",
+        [after, *values, limit],
+    )
+    return [(number, _row(values)) for number, *values in found]
+
+
+def replace(connection: sqlite3.Connection, since: float, until: float, rows: Sequence[LedgerRow]) -> int:
+    gone = connection.execute("DELETE FROM ledger WHERE at >= ? AND at < ?", (since, until)).rowcount
+    book(connection, rows)
+    return gone
+
+
+def _condition(query: LedgerQuery) -> tuple[str, list[object]]:
+    terms: list[tuple[str, list[object]]] = [
+        ("at >= ?", [query.since]),
+        ("at < ?", [query.until]),
+        ("namespace = ?", [query.namespace]),
+        ("label = ?", [query.label]),
+        ("(requested_model = ? OR served_model = ?)", [query.model, query.model]),
+        ("EXISTS (SELECT 1 FROM json_each(tags) AS one WHERE one.value = ?)", [query.tag]),
+    ]
+    given = [(term, values) for term, values in terms if values[0] is not None]
+    return " AND ".join(["1", *(term for term, _ in given)]), [value for _, values in given for value in values]
+
+
+def _group(row: Sequence[Any], width: int, parts: dict[tuple[str, ...], dict[str, Any]]) -> LedgerGroup:
+    key = tuple(row[:width])
+    requests, tokens_in, tokens_out, read, written, micro, pico, cost_micro, cost_pico = row[width:]
+    baseline, cost = dollars_of(micro * 1_000_000 + pico), dollars_of(cost_micro * 1_000_000 + cost_pico)
+    return LedgerGroup(
+        key, requests, baseline, cost, tokens_in, tokens_out, read, written, parts.get(key, {})
+    )  # fmt: skip
+
+
+def _values(row: LedgerRow) -> tuple[object, ...]:
+    names = (row.namespace, row.label, row.outcome, row.reason, row.requested_model, row.served_model)
+    return (
+        row.at,
+        *(_plain(name) for name in names),
+        pico_of(row.baseline_usd),
+        pico_of(row.cost_usd),
+        row.input_tokens,
+        row.output_tokens,
+        row.latency_ms,
+        ",".join(row.strategies),
+        row.route,
+        row.cache_read_tokens,
+        row.cache_write_tokens,
+        json.dumps(sorted(set(row.tags))),
+        write_parts(row.parts),
+        _plain(write_bill(row.bill)),
+        row.requests,
+    )
+
+
+def _row(values: Sequence[Any]) -> LedgerRow:
+    known = dict(zip(_COLUMNS, values, strict=True))
+    strategies = known.pop("strategies")
+    return LedgerRow(
+        baseline_usd=dollars_of(known.pop("baseline_pico_usd")),
+        cost_usd=dollars_of(known.pop("cost_pico_usd")),
+        strategies=tuple(strategies.split(",")) if strategies else (),
+        tags=tuple(json.loads(known.pop("tags"))),
+        parts=read_parts(known.pop("parts")),
+        bill=read_bill(known.pop("bill")),
+        **known,
+    )
+
+
+def _plain(name: str) -> str:
+    """Names may come from a request; what is not valid Unicode must not stop the booking."""
+    return name.encode("utf-8", "replace").decode("utf-8")
