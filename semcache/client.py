@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from semcache.batches.running import Asking, BatchResults, OnProgress, run_batch
 from semcache.drivers import arun, on_threads, run
 from semcache.exchange import Answer, Call
 from semcache.library import DEFAULT_MAX_TOKENS, DEFAULT_MODEL, SIMULATOR, Curating, Parts
@@ -40,6 +41,18 @@ class SemanticCache(Curating):
         """Answer a request that is already in Claude's form."""
         exchange = self.parts.assembly.forward(request)
         return run(exchange, lambda call: self.portal.enter(self.flights.carry(call)))
+
+    def batch(
+        self, requests: Iterable[Asking], *, on_progress: OnProgress | None = None, **options: Any
+    ) -> BatchResults:
+        """Answer requests that can wait: from memory, else in batches at half price; blocks until all have ended.
+
+        A request is `{"custom_id", "params"}` as in Claude's API, or a prompt; the options of `ask` are defaults for
+        all. Iterate over the results, in the order of the requests. Raises `SemcacheError`.
+        """
+        like = self.parts.request("", **options)
+        work = run_batch(self.parts.assembly, self.flights, requests, like=like, on_progress=on_progress)
+        return self.portal.call(work)
 
     def _send(self, call: Call) -> Message:
         with self.portal.enter(self.flights.carry(call)) as message:
@@ -78,6 +91,14 @@ class AsyncSemanticCache(Curating):
         """Answer a request that is already in Claude's form."""
         self.parts.learn_in_this_loop(self.flights)
         return await arun(self.parts.assembly.forward(request), self.flights.carry, self.advance)
+
+    async def batch(
+        self, requests: Iterable[Asking], *, on_progress: OnProgress | None = None, **options: Any
+    ) -> BatchResults:
+        """Answer requests that can wait: see `SemanticCache.batch`. Iterating over the results reads from the store."""
+        self.parts.learn_in_this_loop(self.flights)
+        like = self.parts.request("", **options)
+        return await run_batch(self.parts.assembly, self.flights, requests, like=like, on_progress=on_progress)
 
     async def aclose(self) -> None:
         """Write what is buffered and close. May be called twice."""

@@ -54,6 +54,8 @@ class Settings:
     max_bytes: int = 2_000_000_000
     max_entry_bytes: int = 1_000_000
     writes_per_hour: int = 1000
+    ledger_rows_days: float = 30.0
+    ledger_sums_days: float = 800.0
     max_request_bytes: int = 32_000_000
     coalesce: bool = True
     connect_timeout_seconds: float = 10.0
@@ -77,7 +79,16 @@ class Settings:
         _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
         _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
-        for name in ("ttl_seconds", "max_entries", "max_bytes", "max_entry_bytes", "max_request_bytes", "ping_seconds"):
+        for name in (
+            "ttl_seconds",
+            "max_entries",
+            "max_bytes",
+            "max_entry_bytes",
+            "max_request_bytes",
+            "ping_seconds",
+            "ledger_rows_days",
+            "ledger_sums_days",
+        ):
             _check(getattr(self, name) > 0, f"{name}: must be greater than 0")
         _check(self.threads is None or self.threads > 0, "threads: must be greater than 0")
         _check(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "log_level: use DEBUG, INFO, WARNING or ERROR")
@@ -115,6 +126,8 @@ ABOUT = {
     "max_bytes": "bytes of stored text kept before eviction",
     "max_entry_bytes": "largest message that is stored",
     "writes_per_hour": "answers that one credential may add to a shared namespace in an hour; 0: any number",
+    "ledger_rows_days": "days for which the ledger keeps a row for every request; then sums by the hour",
+    "ledger_sums_days": "days for which it keeps these sums",
     "max_request_bytes": "largest request body that is read, as at Claude",
     "coalesce": "identical requests in flight share one upstream call",
     "connect_timeout_seconds": "time to reach the upstream",

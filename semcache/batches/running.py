@@ -23,7 +23,7 @@ from semcache.request import Request, encode_json
 from semcache.stores.batch_store import BatchRecord
 
 OnProgress = Callable[[Counts], None]
-Asking = BatchRequest | Mapping[str, Any]
+Asking = BatchRequest | Mapping[str, Any] | str
 _LOOK_SECONDS = 0.2
 
 
@@ -57,6 +57,8 @@ async def run_batch(  # noqa: PLR0913 - the parts it joins
 ) -> BatchResults:
     """Accept a batch and wait for its end. Who asks, and how, is as with `like`, whose body gives defaults for params.
 
+    A request is `{"custom_id", "params"}` as in Claude's API, or a prompt.
+
     A batch that was accepted goes on after a crash or an interrupt, with the next office that opens this store.
     Raises `InvalidRequest`.
     """
@@ -84,12 +86,23 @@ def _accepted(office: Office, asked: Asked, requests: Iterable[Asking], defaults
 def _feed(arrival: Arrival, requests: Iterable[Asking], defaults: Mapping[str, Any]) -> None:
     arrival.feed(b'{"requests":[')
     for number, each in enumerate(requests):
-        asking = {"custom_id": each.custom_id, "params": each.params} if isinstance(each, BatchRequest) else dict(each)
+        asking = _asking(each, number)
         params = asking.get("params")
         if isinstance(params, Mapping):
             asking["params"] = {**defaults, **params}
         arrival.feed((b"," if number else b"") + encode_json(asking))
     arrival.feed(b"]}")
+
+
+def _asking(each: Asking, number: int) -> dict[str, Any]:
+    """As in Claude's API; a bare prompt is named by its place."""
+    match each:
+        case BatchRequest():
+            return {"custom_id": each.custom_id, "params": each.params}
+        case str():
+            return {"custom_id": f"request-{number}", "params": {"messages": [{"role": "user", "content": each}]}}
+        case _:
+            return dict(each)
 
 
 async def _until_ended(office: Office, record: BatchRecord, on_progress: OnProgress | None) -> Counts:

@@ -157,14 +157,9 @@ def run(file: Path, output: Path | None, url: str | None, as_json: bool, **optio
 
 
 def _run_here(requests: Iterator[BatchRequest], output: Path | None, *, namespace: str | None, **places: Any) -> Json:
-    from semcache.batches.running import run_batch
-
     with opened(**places) as cache:
-        like = cache.parts.request("", namespace=namespace)
-        bare = type(like)({}, caller=like.caller, directives=like.directives, headers=like.headers)
         with _counting() as show:
-            work = run_batch(cache.parts.assembly, cache.flights, requests, like=bare, on_progress=show)
-            found = cache.portal.call(work)
+            found = cache.batch(requests, on_progress=show, namespace=namespace)
         _write((line.content() for line in found), output)
         found.forget()
         return {"id": found.id, "request_counts": found.counts.body(), "file": str(output) if output else None}

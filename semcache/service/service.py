@@ -16,6 +16,7 @@ from semcache.batches.rules import Rules
 from semcache.drivers import blocking_send, on_threads
 from semcache.errors import EmbedderError, StoreError
 from semcache.flights import Flights
+from semcache.rolling_up import roll_up
 from semcache.service.access import AdminGate
 from semcache.service.metrics import Metrics
 from semcache.service.parts import Parts
@@ -129,6 +130,8 @@ class Service:
             if prune:
                 assembly.store.prune_servings(assembly.cache.now() - _SERVINGS_KEPT_SECONDS)
                 assembly.learning.book.prune()
+                days = {"rows_days": self.settings.ledger_rows_days, "sums_days": self.settings.ledger_sums_days}
+                roll_up(assembly.store, now=assembly.cache.now(), **days)
         except StoreError as error:
             return str(error)
         except Exception:  # upkeep that stops for ever would be worse than any single failure
