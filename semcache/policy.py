@@ -71,6 +71,8 @@ STRATEGIES = ("tiering", "routing", "cascade", "failover", COMPRESSION, PROMPT_C
 """What can be switched on and off for a request, a namespace, or everywhere."""
 LOSSY = frozenset({COMPRESSION})
 """Those that leave out something of what the caller said: only where the operator asks for them."""
+ESCORTS = frozenset({"cascade", "failover"})
+"""Those that save nothing by themselves: they make good what a cheaper model, or a failing one, did not."""
 DEFAULT_STRATEGIES = tuple(name for name in STRATEGIES if name not in LOSSY)
 
 

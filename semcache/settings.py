@@ -63,6 +63,8 @@ class Settings:
     ping_seconds: float = 15.0
     threads: int | None = None
     log_level: str = "INFO"
+    record: Path | None = None
+    record_redacted: bool = True
     usd_per_day: float | None = None
     tokens_per_day: int | None = None
     credential_usd_per_day: float | None = None
@@ -135,6 +137,8 @@ ABOUT = {
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
     "log_level": "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged",
+    "record": "file to which every request and its answer is appended, for `semcache replay`; none: no file",
+    "record_redacted": "replace credentials, mail addresses and long numbers in the recording by marks",
     "usd_per_day": "dollars that may be spent upstream in a day (UTC); then misses are refused, hits still served",
     "tokens_per_day": "tokens that may be spent upstream in a day",
     "credential_usd_per_day": "dollars a day that each credential may spend",

@@ -14,6 +14,7 @@ from semcache.cli.examining import doctor
 from semcache.cli.modelling import models
 from semcache.cli.output import CommandLine
 from semcache.cli.quality import quality
+from semcache.cli.replaying import replay
 from semcache.cli.savings import savings
 from semcache.cli.serving import serve, simulate
 
@@ -31,7 +32,8 @@ def main(context: click.Context, debug: bool) -> None:
 
 
 COMMANDS = (
-    serve, demo, ask, lookup, import_, stats, savings, quality, purge, feedback, simulate, models, doctor, batch, bench,
+    serve, demo, ask, lookup, import_, stats, savings, replay, quality, purge, feedback, simulate, models, doctor,
+    batch, bench,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

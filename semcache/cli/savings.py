@@ -30,7 +30,7 @@ _COLUMNS = ("requests", "unassisted $", "paid $", "saved $")
 @json_option
 def savings(since: float | None, as_csv: bool, as_json: bool, **options: Any) -> None:
     """What was spent and saved, and by which strategy. A running service books what it answered once a second."""
-    from semcache.service.savings_views import savings_csv, savings_view
+    from semcache.savings_view import savings_csv, savings_view
     from semcache.stores.ledger_book import LedgerQuery
 
     where = {name: options.pop(name) for name in ("data_dir", "store")}
@@ -44,10 +44,11 @@ def savings(since: float | None, as_csv: bool, as_json: bool, **options: Any) ->
     elif as_json:
         print_json(savings_view(report))
     else:
-        _print(savings_view(report), by)
+        print_savings(savings_view(report), by)
 
 
-def _print(view: dict[str, Any], by: str | None) -> None:
+def print_savings(view: dict[str, Any], by: str | None) -> None:
+    """A report's tables; `by` is what it is grouped by."""
     print_table(
         ("outcome", *_COLUMNS), _sums("outcome", [*view["outcomes"], {"outcome": "total", **view}]), right=_COLUMNS
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Each pattern begins with fixed characters and continues with one bounded class: linear in the text.
-_SECRETS = re.compile(
+SECRETS = re.compile(
     r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,4}PRIVATE KEY-----"
     r"|\bsk-ant-[A-Za-z0-9_-]{10,}"
     r"|\bsk-[A-Za-z0-9_-]{20,}"
@@ -27,4 +27,4 @@ _SECRETS = re.compile(
 
 def holds_secret(text: str) -> bool:
     """Whether the text holds something in the form of a credential."""
-    return _SECRETS.search(text) is not None
+    return SECRETS.search(text) is not None

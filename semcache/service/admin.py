@@ -21,12 +21,12 @@ from semcache.message import Message
 from semcache.request import Json
 from semcache.request import Request as MessagesRequest
 from semcache.savings import savings_of
+from semcache.savings_view import savings_csv, savings_view
 from semcache.search import faq_key
-from semcache.service.bodies import EditBody, FaqBody, KindName, PurgeBody
+from semcache.service.bodies import EditBody, FaqBody, KindName, PurgeBody, SavingsQuery
 from semcache.service.quality_views import audit_view, quality_view
 from semcache.service.route_views import route_report_view
 from semcache.service.routes import AdminRoute, TheService
-from semcache.service.savings_views import SavingsQuery, savings_csv, savings_view
 from semcache.service.views import entry_view, exemplar_view, import_view
 from semcache.stores.store import Selection
 from semcache.tariff import price_on

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from semcache.stores.ledger_book import Dimension, LedgerQuery
 
 KindName = Literal["learned", "faq"]
 
@@ -91,3 +94,28 @@ class FeedbackBody(Strict):
     @property
     def is_right(self) -> bool:
         return self.right if self.right is not None else self.verdict == "right"
+
+
+class SavingsQuery(Strict):
+    """Which rows of the ledger, what they are grouped by, at which prices, and in which form."""
+
+    since: float | None = None
+    until: float | None = None
+    namespace: str | None = None
+    label: str | None = None
+    model: str | None = None
+    tag: str | None = None
+    by: Dimension | None = None
+    prices_of: date | None = None
+    format: Literal["json", "csv"] = "json"
+
+    def query(self) -> LedgerQuery:
+        return LedgerQuery(
+            self.since,
+            self.until,
+            self.namespace,
+            self.label,
+            self.model,
+            self.tag,
+            () if self.by is None else (self.by,),
+        )

@@ -100,7 +100,7 @@ class _Visit:
         if tail is None and answer is not None:  # a failed call, made good from memory
             await self._send_answer(request, answer)
         elif tail is not None:
-            self._book(answer)
+            self._book(request, answer)
             await send_end(self._send, tail)
 
     async def _arriving(self, exchange: Exchange, step: Call) -> tuple[Answer | None, Tail | None]:
@@ -117,13 +117,14 @@ class _Visit:
     async def _send_answer(self, request: Request, answer: Answer) -> None:
         headers = answer_headers(request, answer, upstream=self._service.upstream_name, now=self._service.parts.clock())
         body = b"".join(answer_body(request, answer))
-        self._book(answer)
+        self._book(request, answer)
         await send_whole(self._send, 200, headers, body)
 
-    def _book(self, answer: Answer | None) -> None:
+    def _book(self, request: Request, answer: Answer | None) -> None:
         metrics = self._service.metrics
         if answer is not None:
             self.note(metrics.answered(answer, self.seconds))
+            self._service.record(request, answer)
         else:
             self.note(metrics.failed(UpstreamTorn("the stream broke off"), self.seconds))
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from secrets import token_bytes as random_bytes
 
 from starlette.types import Scope
 
@@ -15,11 +16,15 @@ from semcache.batches.office import Office
 from semcache.batches.rules import Rules
 from semcache.drivers import blocking_send, on_threads
 from semcache.errors import EmbedderError, StoreError
+from semcache.exchange import Answer
 from semcache.flights import Flights
+from semcache.request import Request as MessagesRequest
 from semcache.rolling_up import roll_up
 from semcache.service.access import AdminGate
 from semcache.service.metrics import Metrics
 from semcache.service.parts import Parts
+from semcache.traffic.recording import Recorder
+from semcache.traffic.redaction import redactor
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +41,7 @@ class Service:
         self.parts = parts
         self.office: Office | None = None  # None: batches are passed on
         self._batch_rules = batch_rules
+        self._recorder: Recorder | None = None
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
@@ -67,6 +73,7 @@ class Service:
         if self.parts.assembly is not None:
             self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
         self.office = self._opened_office()
+        self._recorder = self._opened_recorder()
         tasks = [upkeep]
         if self.office is not None:
             tasks.append(asyncio.create_task(self.office.run(), name="semcache-batches"))
@@ -79,8 +86,25 @@ class Service:
                     await task
             if self.parts.assembly is not None:
                 await asyncio.to_thread(self.parts.assembly.learning.stop)
+            if self._recorder is not None:
+                await asyncio.to_thread(self._recorder.close)
             await self.parts.upstream.aclose()
             await asyncio.to_thread(self.parts.close)
+
+    def record(self, request: MessagesRequest, answer: Answer) -> None:
+        """Keep what was asked and answered, where the operator wants it kept."""
+        if self._recorder is not None:
+            self._recorder.note(request, answer.message, at=self.parts.clock())
+
+    def _opened_recorder(self) -> Recorder | None:
+        """Raises `SettingsError`."""
+        if self.settings.record is None:
+            return None
+        assembly = self.parts.assembly
+        secret = random_bytes(32) if assembly is None else assembly.store.secret("recording")
+        redact = redactor(secret) if self.settings.record_redacted else lambda value: value
+        logger.warning("every request and answer is recorded in %s", self.settings.record)
+        return Recorder(self.settings.record, redact)
 
     def _opened_office(self) -> Office | None:
         """The office of batches, which needs a store to keep them in."""

@@ -1,46 +1,15 @@
-"""Savings reports as JSON and as CSV, and how they are asked for."""
+"""Savings reports as JSON and as CSV."""
 
 from __future__ import annotations
 
 import csv
 import io
-from datetime import date
 from decimal import Decimal
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from semcache.attribution import CALL
 from semcache.request import Json
 from semcache.savings import Part, Projection, SavingsReport
-from semcache.stores.ledger_book import Dimension, LedgerGroup, LedgerQuery
-
-
-class SavingsQuery(BaseModel):
-    """Which rows of the ledger, what they are grouped by, at which prices, and in which form."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    since: float | None = None
-    until: float | None = None
-    namespace: str | None = None
-    label: str | None = None
-    model: str | None = None
-    tag: str | None = None
-    by: Dimension | None = None
-    prices_of: date | None = None
-    format: Literal["json", "csv"] = "json"
-
-    def query(self) -> LedgerQuery:
-        return LedgerQuery(
-            self.since,
-            self.until,
-            self.namespace,
-            self.label,
-            self.model,
-            self.tag,
-            () if self.by is None else (self.by,),
-        )
+from semcache.stores.ledger_book import LedgerGroup
 
 
 def savings_view(report: SavingsReport) -> Json:
