@@ -45,7 +45,17 @@ class Reciter:
         response = found.response if found is not None else None
         if response is None or (served and body.get("model") != served):
             return Reply(self._invented(body, response))
-        return Reply(tuple(response.without_thinking().blocks), stop_reason=_stop_reason(response))
+        said = tuple(response.without_thinking().blocks)
+        return Reply(said, stop_reason=_stop_reason(response), usage=self._counted(body, response))
+
+    def _counted(self, body: Json, response: Message) -> Json | None:
+        """The output as it was counted, thinking included; None where the simulator is to count it."""
+        model, limit = self._prices.model(str(body.get("model"))), body.get("max_tokens")
+        origin, tokens = self._prices.model(response.model), response.usage.output_tokens
+        if model is None or origin is None or not tokens:
+            return None
+        tokens = round(tokens * model.tokenizer_factor / origin.tokenizer_factor)
+        return {"output_tokens": tokens} if isinstance(limit, int) and tokens <= limit else None
 
     def _found(self, asked: str) -> Recorded | None:
         """Strategies may have added to a request, or cut it: then only one can be meant, or none."""
