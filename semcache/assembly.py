@@ -29,6 +29,7 @@ from semcache.ledger import Ledger
 from semcache.opening import find_models_dir, open_prior, open_settings_store, spending_limits
 from semcache.policy import Policy
 from semcache.pricing import PriceBook, find_claude_manifest
+from semcache.request import Request
 from semcache.settings import Settings
 from semcache.spending import SpendingBook
 from semcache.stores.ledger_book import LedgerRow
@@ -121,11 +122,11 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     keeping.restore()
     opinions = Opinions(ground.routes.table, ground.routes.judges)
     chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
-    learning = _learning(ground, chooser, memory)
-    cache = _cache(ground, learning)
-    routing = _routing(ground, chooser, memory, learning)
     caching = PromptCaching(ground.consent, prefixes, clock=clock)
     shaping = Shaping(ground.prices, ground.consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock)
+    learning = _learning(ground, memory, lambda request: shaping.marked(chooser.as_sent(request)))
+    cache = _cache(ground, learning)
+    routing = _routing(ground, chooser, memory, learning)
     return Assembly(
         settings,
         ground.store,
@@ -206,12 +207,13 @@ def _admission(ground: _Ground) -> Admission:
     return Admission(ground.spending, ground.prices, usual, price=price, clock=ground.clock)
 
 
-def _learning(ground: _Ground, chooser: Chooser, memory: Memory) -> Learning:
+def _learning(ground: _Ground, memory: Memory, as_sent: Callable[[Request], Request]) -> Learning:
+    """`as_sent` gives a call of our own the shape in which the caller's would go."""
     settings, clock = ground.settings, ground.clock
     comparing = Comparing(ground.judge, ground.ledger, claude_model=settings.judge_model)
     schedule = AuditSchedule(floor=settings.audit_floor) if settings.audits else NO_AUDITS
     book = BeliefBook(ground.store, ground.prior, error_budget=settings.error_budget, schedule=schedule)
-    working = Working(ground.store, book, comparing, ground.ledger, clock=clock, as_sent=chooser.as_sent)
+    working = Working(ground.store, book, comparing, ground.ledger, clock=clock, as_sent=as_sent)
     routes = RouteComparing(memory.book, comparing, ground.ledger, clock=clock)
     return Learning(book, working, routes, clock=clock, randomness=ground.randomness)
 

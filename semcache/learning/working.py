@@ -71,9 +71,12 @@ class Working:
             if lesson.entry is not None:
                 self._store.delete(Selection(entry_ids=(lesson.entry.id,)))
             return
-        for finding in findings:
+        # Of a curated answer only agreement can be told (see `_findings`); one-sided labels would teach blind trust.
+        telling = [finding for finding in findings if finding.entry.kind is not Kind.FAQ]
+        for finding in telling:
             self._teacher.learn_case(namespace, finding.candidate, finding.same)
-        self._learn_likeliest(namespace, findings)
+        if telling == findings:
+            self._learn_likeliest(namespace, telling)
         self._teacher.after_miss(lesson.asked, lesson.entry, findings)
 
     def learn_shadow(self, lesson: ShadowLesson, send: Send | None) -> None:

@@ -22,7 +22,7 @@ from semcache.strategies.consent import Consent
 logger = logging.getLogger(__name__)
 
 STRATEGY = "prompt_optimisation"
-DOCUMENT = "approved-prompts"
+DOCUMENT, SIDES_DOCUMENT = "approved-prompts", "approved-prompts-served"
 REREAD_SECONDS = 30.0
 REVERTED_KEPT_SECONDS = 30 * 86_400.0  # conversations that began with a version go on with it
 
@@ -63,7 +63,7 @@ class ApprovedPrompts:
                 self._read_at = self._clock()
                 try:
                     self._versions = read_approved(self._store)
-                except (StoreError, ValueError, TypeError, KeyError) as error:
+                except StoreError as error:
                     logger.warning("approved prompts could not be read: %s", type(error).__name__)
             return self._versions
 
@@ -193,11 +193,13 @@ def is_control(request: Request, version: Approved) -> bool:
 
 
 def read_approved(store: Store) -> tuple[Approved, ...]:
-    """As the store has them now. Raises `StoreError`; `ValueError`, `TypeError`, `KeyError` for anything else."""
+    """As the store has them now. Raises `StoreError`, also for what nobody can read."""
     content = store.load_document(DOCUMENT)
-    if content is None:
-        return ()
-    return tuple(Approved(**row) for row in json.loads(content.decode("utf-8", "surrogatepass")))
+    try:
+        rows = [] if content is None else json.loads(content.decode("utf-8", "surrogatepass"))
+        return tuple(Approved(**row) for row in rows)
+    except (ValueError, TypeError) as error:
+        raise StoreError(f"{DOCUMENT}: written by another version of semcache") from error
 
 
 def _reverted(versions: Sequence[Approved], original: str, now: float) -> list[Approved]:

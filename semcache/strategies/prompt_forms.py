@@ -22,7 +22,7 @@ from semcache.message import THINKING_TYPES, block_types
 from semcache.pricing import PriceBook
 from semcache.request import Request
 from semcache.strategies.approved_prompts import STRATEGY as PROMPT_OPTIMISATION
-from semcache.strategies.approved_prompts import Approved, Replacing, Sides, is_control
+from semcache.strategies.approved_prompts import Replacing, Sides, is_control
 from semcache.strategies.compression.turns import blocks_of, first_thinking, normal_messages, unmarked
 from semcache.strategies.consent import Consent
 from semcache.strategies.system_prompts import SystemPrompts
@@ -97,17 +97,25 @@ class Learned:
 class PromptForms:
     """Stands behind the choice of the model and before all that prices the prompt. Fails open."""
 
-    def __init__(
-        self, consent: Consent, tidying: Tidying, replacing: Replacing, *, learned: Learned, prices: PriceBook
+    def __init__(  # noqa: PLR0913 - the parts it joins
+        self,
+        consent: Consent,
+        tidying: Tidying,
+        replacing: Replacing,
+        *,
+        learned: Learned,
+        prices: PriceBook,
+        clock: Callable[[], float],
     ) -> None:
         self.learned = learned
         self.replacing = replacing
         self._consent = consent
         self._tidying = tidying
         self._prices = prices
+        self._clock = clock
 
-    def step(self, request: Request, forward: Forward, *, clock: Callable[[], float]) -> Exchange:
-        """One layer of the stack: see `semcache.exchange`. Bind the clock where it is put into the stack."""
+    def step(self, request: Request, forward: Forward) -> Exchange:
+        """One layer of the stack: see `semcache.exchange`."""
         if not any(self._consent.allows(request, each) for each in (TIDYING, PROMPT_OPTIMISATION)):
             return (yield from forward(request))
         form, other = self._forms(request)
@@ -120,7 +128,7 @@ class PromptForms:
                 raise
             sent, form = again, other or AS_IT_CAME
             answer = yield from forward(sent)
-        self._learn(request, sent, answer, form=form, now=clock())
+        self._learn(request, sent, answer, form=form, now=self._clock())
         return answer
 
     def shaped(self, request: Request) -> Request:
@@ -166,20 +174,15 @@ class PromptForms:
     def _count(self, request: Request, answer: Answer, form: Form, now: float) -> None:
         usage = answer.message.usage
         for version in self.replacing.open_to(request):
-            if version.id in form.versions or _is_free(request, version):
-                is_without = version.id not in form.versions
-                self.learned.sides.note(version, is_control=is_without, output_tokens=usage.output_tokens)
+            is_used = version.id in form.versions
+            if is_used or is_control(request, version):  # else its thinking is bound to the original
+                self.learned.sides.note(version, is_control=not is_used, output_tokens=usage.output_tokens)
         model = answer.message.model or request.model
         known = self._prices.model(model)
         cost = self._prices.cost_usd(model, replace(usage, output_tokens=0), on=datetime.fromtimestamp(now, UTC).date())
         if cost is not None and known is not None and usage.prompt_tokens:
             rate = float(cost / usage.prompt_tokens * known.tokenizer_factor)
             self.learned.prompts.note(request, model=known.id, usd_per_prompt_token=rate, now=now)
-
-
-def _is_free(request: Request, version: Approved) -> bool:
-    """A control by the draw, not because its thinking is bound to the original."""
-    return is_control(request, version)
 
 
 def _thought_key(request: Request) -> str | None:

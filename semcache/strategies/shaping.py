@@ -100,6 +100,13 @@ class Shaping:
             self.caching.note(option.planned, answer, began_at)
         return answer
 
+    def marked(self, request: Request) -> Request:
+        """With the marks that pay, and nothing left out: for calls of our own, which read what is held for others."""
+        model = self._prices.model(request.model)
+        if model is None or not self.caching.may_mark(request, model):
+            return request
+        return self.caching.planned_on(request, model).request
+
     def options(self, request: Request) -> tuple[Option, ...]:
         """Every admissible way, the cheapest first; none where nothing is known of the model or nothing may be done."""
         model = self._prices.model(request.model)

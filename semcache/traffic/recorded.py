@@ -13,7 +13,7 @@ from semcache.errors import InvalidRequest
 from semcache.message import Message
 from semcache.request import Json, encode_json
 
-_ABOUT = ("namespace", "task", "tags", "can_wait", "truth")
+_ABOUT = ("namespace", "task", "tags", "can_wait", "no_store", "truth")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class Recorded:
     task: str = ""
     tags: tuple[str, ...] = ()
     can_wait: bool = False
+    no_store: bool = False  # the caller asked that nothing is kept of it
     truth: str | None = field(default=None, repr=False)
 
     def content(self) -> bytes:
@@ -100,6 +101,7 @@ def _known(params: Json, row: Json, where: str, defaults: Json) -> Recorded:
         str(row.get("task") or ""),
         tuple(tags),
         row.get("can_wait") is True,
+        row.get("no_store") is True,
         None if truth is None else str(truth),
     )
 

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ class Recorder:
             request.caller.namespace,
             request.directives.task,
             request.directives.tags,
+            no_store=request.directives.no_store,
         )
         with self._changed:
             if len(self._waiting) < _MOST_WAITING and not self._is_closing:
@@ -77,5 +79,4 @@ class Recorder:
 
     def _line(self, each: Recorded) -> bytes:
         message = None if each.response is None else Message(self._redact(each.response.body))
-        params = self._redact(each.params)
-        return Recorded(params, each.at, message, each.namespace, each.task, each.tags).content()
+        return replace(each, params=self._redact(each.params), response=message).content()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from semcache.assembly import Brought
 from semcache.client import SemanticCache
@@ -142,7 +143,7 @@ class Rehearsal:
         self._reciter.begin(*portion)
         asked = [{"custom_id": f"r{place}", "params": each.params} for place, each in enumerate(portion)]
         first = portion[0]
-        found = self.cache.batch(asked, namespace=first.namespace, task=first.task, tags=first.tags)
+        found = self.cache.batch(asked, **_directives(first))
         self.tally.requests += len(portion)
         self.tally.outcomes["batch"] += found.counts.succeeded
         if missing := found.counts.total - found.counts.succeeded:
@@ -151,7 +152,7 @@ class Rehearsal:
         self.cache.settle(_SETTLE_SECONDS)
 
     def _request(self, recorded: Recorded) -> Request:
-        like = self.cache.parts.request("", namespace=recorded.namespace, task=recorded.task, tags=recorded.tags)
+        like = self.cache.parts.request("", **_directives(recorded))
         body = {name: value for name, value in recorded.params.items() if name != "stream"}
         return replace(like, body=body)
 
@@ -185,9 +186,13 @@ class Rehearsal:
                 self.tally.wrong += 1
 
 
+def _directives(recorded: Recorded) -> dict[str, Any]:
+    return {name: getattr(recorded, name) for name in ("namespace", "task", "tags", "no_store")}
+
+
 def _portions(requests: Iterable[Recorded]) -> Iterator[list[Recorded]]:
     """Requests of one kind that follow each other, so many at a time."""
-    alike = itertools.groupby(requests, key=lambda each: (each.namespace, each.task, each.tags))
+    alike = itertools.groupby(requests, key=_directives)
     for _, some in alike:
         while portion := list(itertools.islice(some, _MOST_IN_A_BATCH)):
             yield portion

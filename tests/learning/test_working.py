@@ -71,6 +71,13 @@ def test_claude_cannot_refute_what_people_wrote(school: School) -> None:
     assert school.texts(faq, Label.NEGATIVE) == []
 
 
+def test_a_curated_answer_that_claude_repeats_is_an_alias_and_no_one_sided_label(school: School) -> None:
+    faq = school.stored(RESET, SETTINGS, kind=Kind.FAQ, origin=Origin.IMPORT)
+    school.working.learn_miss(missed(FORGOT, SETTINGS, considered(faq)), None)
+    assert school.book.of(SHOP).labels == 0
+    assert school.texts(faq, Label.POSITIVE) == [RESET, FORGOT]
+
+
 def test_an_answer_that_people_reported_is_forgotten_when_upstream_gives_it_again(school: School) -> None:
     entry = school.stored(RESET, SETTINGS)
     reported = Exemplar(entry.id, FORGOT, asked(FORGOT).embedding, Label.NEGATIVE, Origin.FEEDBACK)

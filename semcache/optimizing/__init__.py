@@ -1,0 +1,1 @@
+"""Makes system prompts shorter, and finds out what that would change, before anybody uses them."""

@@ -1,0 +1,97 @@
+"""Asks a Claude model for shorter versions of a system prompt, and refuses those that lack what must stay."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+from semcache.message import Message
+from semcache.optimizing.asking import Asking
+from semcache.optimizing.protected import missing_in
+from semcache.pricing import Model, estimate_tokens
+from semcache.request import Json
+
+LEAST_SAVING = 0.03  # of the original's tokens: less is not worth a change
+_ROOM_TOKENS = 6_000  # to think, and for the JSON around
+_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?```\s*\Z", re.DOTALL)
+_ELEMENT = re.compile(r"<version>\n?(.*?)\n?</version>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A shorter version. `lacks` is what it should hold and does not, by kind: with any of it, it is refused."""
+
+    text: str = field(repr=False)
+    lacks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def is_refused(self) -> bool:
+        return bool(self.lacks)
+
+
+def propose(
+    original: str, asking: Asking, model: Model, *, count: int, tools: Sequence[str] = ()
+) -> tuple[Proposal, ...]:
+    """Versions that are shorter, the shortest first; none where Claude gave none. Raises `UpstreamError`."""
+    message = asking.ask(proposing_body(original, model, count=count))
+    texts = dict.fromkeys(text.strip() for text in read_versions(message))
+    most = estimate_tokens(original) * (1 - LEAST_SAVING)
+    shorter = [text for text in texts if text and estimate_tokens(text) <= most]
+    return tuple(
+        Proposal(text, missing_in(text, original, names=tools)) for text in sorted(shorter, key=estimate_tokens)[:count]
+    )
+
+
+def proposing_body(original: str, model: Model, *, count: int, mark: str | None = None) -> Json:
+    """The request that asks for versions; the prompt stands in it as data."""
+    code = mark or secrets.token_hex(8)
+    said = _texts()
+    tokens = int(estimate_tokens(original) * model.tokenizer_factor) * count + _ROOM_TOKENS
+    asked = said["ask"].format(count=count, original=f"<<<prompt {code}\n{original}\n{code} end of prompt>>>")
+    return {
+        "model": model.id,
+        "max_tokens": min(tokens, model.max_output_tokens),
+        "system": said["system"].strip(),
+        "messages": [{"role": "user", "content": asked.strip()}],
+        "output_config": {"format": {"type": "json_schema", "schema": _schema()}},
+    }
+
+
+def read_versions(message: Message) -> list[str]:
+    """The versions in an answer, whether it is the JSON that was asked for, fenced, a bare list, or elements."""
+    text = message.text
+    fenced = _FENCE.match(text)
+    try:
+        said = json.loads(fenced[1] if fenced else text)
+    except (ValueError, RecursionError):
+        return [found.strip() for found in _ELEMENT.findall(text)]
+    return list(_strings(said.get("versions") if isinstance(said, dict) else said))
+
+
+def _strings(said: object) -> Iterator[str]:
+    for each in said if isinstance(said, list) else []:
+        text = each.get("text") if isinstance(each, dict) else each
+        if isinstance(text, str):
+            yield text
+
+
+def _schema() -> Json:
+    versions = {"type": "array", "items": {"type": "string"}}
+    return {
+        "type": "object",
+        "properties": {"versions": versions},
+        "required": ["versions"],
+        "additionalProperties": False,
+    }
+
+
+@cache
+def _texts() -> dict[str, str]:
+    said = tomllib.loads(files("semcache.optimizing").joinpath("proposing.toml").read_text("utf-8"))
+    return {name: str(said[name]) for name in ("system", "ask")}
