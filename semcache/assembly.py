@@ -26,6 +26,7 @@ from semcache.learning.learning import Learning
 from semcache.learning.routes import RouteBook, RouteComparing
 from semcache.learning.working import Working
 from semcache.ledger import Ledger
+from semcache.miss_path import MissPath, open_miss_path
 from semcache.opening import find_models_dir, open_prior, open_settings_store, spending_limits
 from semcache.policy import Policy
 from semcache.pricing import PriceBook, find_claude_manifest
@@ -35,13 +36,8 @@ from semcache.spending import SpendingBook
 from semcache.stores.ledger_book import LedgerRow
 from semcache.stores.store import Store
 from semcache.strategies.admission import Admission
-from semcache.strategies.breakpoints.caching import PromptCaching
-from semcache.strategies.breakpoints.memory import PrefixMemory
-from semcache.strategies.compression.blocks import Blocks
-from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
 from semcache.strategies.keeping import Keeping
-from semcache.strategies.remaining import RemainingTurns
 from semcache.strategies.routing.choice import Chooser
 from semcache.strategies.routing.classifier import Classifier
 from semcache.strategies.routing.conversations import Conversations
@@ -50,7 +46,6 @@ from semcache.strategies.routing.memory import Memory
 from semcache.strategies.routing.opening import Routes, open_routes
 from semcache.strategies.routing.opinions import Opinions
 from semcache.strategies.routing.step import Routing
-from semcache.strategies.shaping import Shaping
 from semcache.tariff import price_at, recounts
 from semcache.tenants import Tenants
 
@@ -70,7 +65,7 @@ class Assembly:
     learning: Learning
     ledger: Ledger
     routing: Routing
-    shaping: Shaping
+    miss_path: MissPath
     spending: SpendingBook
     keeping: Keeping
     prices: PriceBook
@@ -112,19 +107,14 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     ground = _ground(settings, clock, brought or Brought())
     book = RouteBook(ground.store, tolerance=settings.routing.tolerance, dims=ground.embedder.dims)
     memory = Memory(book, Conversations(), Health())
-    blocks, turns, prefixes = Blocks(), RemainingTurns(), PrefixMemory()
     keeping = Keeping(ground.store)
     keeping.keep("routing-conversations", memory.conversations)
-    keeping.keep("compressed-blocks", blocks)
-    keeping.keep("remaining-turns", turns)
-    keeping.keep("prompt-prefixes", prefixes)
     keeping.keep("spending", ground.spending)
+    miss_path = open_miss_path(ground.prices, ground.consent, ground.store, keeping, clock=clock)
     keeping.restore()
     opinions = Opinions(ground.routes.table, ground.routes.judges)
     chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
-    caching = PromptCaching(ground.consent, prefixes, clock=clock)
-    shaping = Shaping(ground.prices, ground.consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock)
-    learning = _learning(ground, memory, lambda request: shaping.marked(chooser.as_sent(request)))
+    learning = _learning(ground, memory, lambda request: miss_path.shaping.marked(chooser.as_sent(request)))
     cache = _cache(ground, learning)
     routing = _routing(ground, chooser, memory, learning)
     return Assembly(
@@ -135,12 +125,12 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
         learning,
         ground.ledger,
         routing,
-        shaping,
+        miss_path,
         ground.spending,
         keeping,
         ground.prices,
         Tenants(ground.store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces),
-        stack([ground.ledger.step, cache.step, _admission(ground).step, routing.step, shaping.step]),
+        stack([ground.ledger.step, cache.step, _admission(ground).step, routing.step, *miss_path.steps]),
         ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache"),
     )
 

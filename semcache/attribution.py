@@ -114,7 +114,7 @@ def _chooser(answer: Answer) -> str:
 
 
 def _shaped(answer: Answer, served: str, usage: Usage) -> list[BillLine]:
-    """One step for each strategy that left something out, in the order in which they did."""
+    """One step for each strategy that left something out, or saw to it that less was said, in their order."""
     steps = []
     for strategy, tokens in () if answer.call is None else answer.call.request.cuts:
         read = max(0, tokens - usage.input_tokens)
@@ -123,6 +123,9 @@ def _shaped(answer: Answer, served: str, usage: Usage) -> list[BillLine]:
             input_tokens=max(0, usage.input_tokens - tokens),
             cache_read_tokens=max(0, usage.cache_read_tokens - read),
         )
+        steps.append(BillLine(strategy, served, usage))
+    for strategy, tokens in answer.spared:
+        usage = replace(usage, output_tokens=max(0, usage.output_tokens - tokens))
         steps.append(BillLine(strategy, served, usage))
     return steps
 
@@ -160,6 +163,7 @@ def _without_idle(steps: Sequence[BillLine]) -> list[BillLine]:
 def _unassisted(request: Request, answer: Answer) -> Usage:
     """What would have been counted for the request as it came: nothing left out, and only his own marks."""
     usage, call = answer.message.usage, answer.call
+    usage = replace(usage, output_tokens=usage.output_tokens + sum(tokens for _, tokens in answer.spared))
     if call is None:
         return usage
     has_marks = b'"cache_control"' in request.content()

@@ -65,6 +65,7 @@ class Answer:
     lookup: Lookup
     call: Call | None = None  # the call that brought it; None: no network
     attempts: tuple[Attempt, ...] = ()
+    spared: tuple[tuple[str, int], ...] = ()  # strategy, output tokens that it has proven to save of such answers
     stored: Entry | None = None
     not_stored: str = ""  # why, where it was not
     cost_usd: Decimal | None = None

@@ -67,9 +67,12 @@ class RoutingPolicy:
 
 
 PROMPT_CACHING, COMPRESSION = "prompt_caching", "compression"
-STRATEGIES = ("tiering", "routing", "cascade", "failover", COMPRESSION, PROMPT_CACHING)
+STRATEGIES = (
+    "tiering", "routing", "cascade", "failover", "prompt_optimisation", "tidying", COMPRESSION, "trimming",
+    "token_budget", "conciseness", PROMPT_CACHING,
+)  # fmt: skip
 """What can be switched on and off for a request, a namespace, or everywhere."""
-LOSSY = frozenset({COMPRESSION})
+LOSSY = frozenset({COMPRESSION, "trimming", "conciseness", "prompt_optimisation"})
 """Those that leave out something of what the caller said: only where the operator asks for them."""
 ESCORTS = frozenset({"cascade", "failover"})
 """Those that save nothing by themselves: they make good what a cheaper model, or a failing one, did not."""

@@ -61,11 +61,11 @@ class Tried:
 
     @property
     def is_as_good(self) -> bool:
-        """Enough was decided, and the version agrees with the original no less than that does with itself."""
-        mine, control = self.version.share, self.control.share
-        return (
-            self.version.decided >= LEAST_DECIDED and mine is not None and mine >= (1.0 if control is None else control)
-        )
+        """Enough was decided, and the version agrees with the original as often as that does with itself.
+
+        What nobody could judge may be another answer: it counts as agreement for neither.
+        """
+        return self.version.decided >= LEAST_DECIDED and self.version.same >= self.control.same
 
 
 @dataclass(frozen=True)

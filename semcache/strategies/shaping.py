@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from semcache.exchange import Answer, Exchange, Forward
-from semcache.pricing import PriceBook, Prices
+from semcache.pricing import Model, PriceBook, Prices
 from semcache.request import Request
 from semcache.strategies.breakpoints.caching import Planned, PromptCaching
 from semcache.strategies.compression.blocks import Blocks
@@ -23,11 +23,15 @@ from semcache.strategies.compression.ways import SHORTER, Way, ways_to_send
 from semcache.strategies.compression.ways import STRATEGY as COMPRESSION
 from semcache.strategies.consent import Consent
 from semcache.strategies.remaining import RemainingTurns
+from semcache.strategies.token_budget.trimming import STRATEGY as TRIMMING
+from semcache.strategies.token_budget.trimming import trimmed
 
 logger = logging.getLogger(__name__)
 
+AS_IT_CAME, TRIMMED = "as it came", "trimmed"
+
 _MILLIONTH = Decimal(1).scaleb(-6)
-_CLEARLY = Decimal("0.9")
+_DOUBT = Decimal("0.1")  # of the cost
 
 
 @dataclass(frozen=True)
@@ -47,22 +51,26 @@ class Option:
 class _Draft:
     """A way with its best marks; `caches`: they may be placed."""
 
+    name: str
     way: Way | None
     planned: Planned
     caches: bool
 
     def option(self, remaining: Decimal, rate: Decimal) -> Option:
-        """Priced for this turn, and for so many more at this rate a million tokens of prompt."""
-        placement, way = self.planned.placement, self.way
+        """Priced for this turn, and for so many more at this rate a million tokens of prompt.
+
+        Of one that stands alone, what its marks are worth to others counts: a document may be asked about again.
+        """
+        placement = self.planned.placement
         cost = placement.cost_usd if self.caches else placement.unassisted_usd
-        sent = self.planned.request if self.caches else self.planned.unmarked
+        worth = placement.value_usd if self.caches and not remaining else Decimal(0)
         return Option(
-            name="as it came" if way is None else way.name,
-            course_usd=cost + remaining * self.planned.outlook.prefix.tokens * rate * _MILLIONTH,
+            name=self.name,
+            course_usd=cost - worth + remaining * self.planned.outlook.prefix.tokens * rate * _MILLIONTH,
             cost_usd=cost,
             because=f"{remaining} more turns expected; marks: {placement.because if self.caches else 'none'}",
-            request=sent if way is None else sent.cutting(COMPRESSION, way.cut_tokens),
-            way=way,
+            request=self.planned.request if self.caches else self.planned.unmarked,
+            way=self.way,
             planned=self.planned if self.caches else None,
         )
 
@@ -91,10 +99,12 @@ class Shaping:
 
     def step(self, request: Request, forward: Forward) -> Exchange:
         """One layer of the stack: see `semcache.exchange`."""
-        option = self._chosen(request)
-        if option is None:
+        options = self._planned(request)
+        if not options:
             return (yield from forward(request))
-        began_at = self._clock()
+        option, began_at = options[0], self._clock()
+        if option.name == TRIMMED:  # what is noted below is the trimmed text, and nobody sends that again
+            self._note_whole(options, began_at)
         answer: Answer = yield from forward(option.request)
         if option.planned is not None:
             self.caching.note(option.planned, answer, began_at)
@@ -112,40 +122,57 @@ class Shaping:
         model = self._prices.model(request.model)
         if model is None or request.max_tokens == 0:
             return ()
-        compresses = self._consent.allows(request, COMPRESSION)
-        ways = ways_to_send(request, model, self._blocks, terms=self._terms, is_allowed=compresses)
         caches = self.caching.may_mark(request, model)
-        if not ways and not caches:
+        found = self._ways(request, model)
+        if len(found) == 1 and found[0][1] is None and not caches:
             return ()
         turns = sum(turn.get("role") == "user" for turn in request.messages)
         remaining = Decimal(self._turns.expected(turns) if turns > 1 else 0).quantize(Decimal("0.01"))
-        drafts = [
-            _Draft(way, self.caching.planned_on(request if way is None else way.request, model), caches)
-            for way in (ways or (None,))
-        ]
+        drafts = [_Draft(name, way, self.caching.planned_on(sent, model), caches) for name, way, sent in found]
         prices = model.prices_on(datetime.fromtimestamp(self._clock(), UTC).date())
         # The next turn comes when it comes, whichever way this one is sent: one rate for all.
         rate = min(_rate(draft.planned, prices) for draft in drafts) if caches else prices.input
-        found = (draft.option(remaining, rate) for draft in drafts)
-        return _cheapest_first(tuple(found))
+        return _cheapest_first(tuple(draft.option(remaining, rate) for draft in drafts))
 
-    def _chosen(self, request: Request) -> Option | None:
+    def _ways(self, request: Request, model: Model) -> list[tuple[str, Way | None, Request]]:
+        """What may be sent, by name: the history as it came or shorter; of a single turn, less reference text."""
+        compresses = self._consent.allows(request, COMPRESSION)
+        ways = ways_to_send(request, model, self._blocks, terms=self._terms, is_allowed=compresses)
+        if ways:
+            return [(way.name, way, way.request.cutting(COMPRESSION, way.cut_tokens)) for way in ways]
+        whole: list[tuple[str, Way | None, Request]] = [(AS_IT_CAME, None, request)]
+        # In a conversation the next turn would bring the whole text back, and break the prefix.
+        if len(request.messages) == 1 and self._consent.allows(request, TRIMMING):
+            shorter = trimmed(request, model)
+            return whole if shorter is None else [*whole, (TRIMMED, None, shorter)]
+        return whole
+
+    def _note_whole(self, options: tuple[Option, ...], began_at: float) -> None:
+        for each in options:
+            if each.name == AS_IT_CAME and each.planned is not None:
+                self.caching.note_seen(each.planned, began_at)
+
+    def _planned(self, request: Request) -> tuple[Option, ...]:
+        """The options, of which the first is to be sent."""
         try:
             options = self.options(request)
             self._turns.note(sum(turn.get("role") == "user" for turn in request.messages))
-            if not options:
-                return None
-            if options[0].way is not None:
+            if options and options[0].way is not None:
                 options[0].way.outcome.remember(self._blocks)
-            return options[0]
+            return options
         except Exception as error:  # the text of an unforeseen one may hold a prompt
             logger.error("shaping failed open: %s", type(error).__name__)
-            return None
+            return ()
 
 
 def _cheapest_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
     """What leaves more out must be clearly cheaper: what is expected of later turns is a guess."""
-    return tuple(sorted(options, key=lambda option: option.course_usd / (_CLEARLY if option.name == SHORTER else 1)))
+
+    def doubted(option: Option) -> Decimal:
+        doubt = _DOUBT if option.name in (SHORTER, TRIMMED) else Decimal(0)
+        return option.course_usd + doubt * abs(option.course_usd)
+
+    return tuple(sorted(options, key=doubted))
 
 
 def _rate(planned: Planned, prices: Prices) -> Decimal:

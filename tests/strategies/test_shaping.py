@@ -17,7 +17,7 @@ from semcache.strategies.remaining import RemainingTurns
 from semcache.upstream.simulator import Simulator
 
 MODEL = "claude-sonnet-5-5"
-SYSTEM = "You answer travellers of the northern line, kindly and in few words. " * 80  # 1,500 tokens
+SYSTEM = ("You answer travellers of the northern line, kindly and in few words. " * 80).strip()  # 1,500 tokens
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_the_options_are_told_with_their_prices(opened: Any, clock: Clock) -> No
     history = [{"role": role, "content": "The weather was fine, and the day was long. " * 30}
                for _ in range(14) for role in ("user", "assistant")]  # fmt: skip
     request = cache.parts.request("Where next?", model=MODEL, system=SYSTEM, history=history)
-    options = cache.parts.assembly.shaping.options(request)
+    options = cache.parts.assembly.miss_path.shaping.options(request)
     assert {option.name for option in options} == {"as before", "compressed"}
     assert options[0].course_usd <= options[1].course_usd
     assert all("more turns expected" in option.because for option in options)

@@ -76,9 +76,8 @@ class PromptCaching:
 
     def observe(self, planned: Planned, usage: Usage, began_at: float) -> None:
         """Take down what was seen, read and written; TTLs run from the start of the request."""
-        places, groups = planned.outlook.prefix.places, _groups(planned.request)
-        for each in planned.outlook.candidates:
-            self.memory.note_seen(places[each.place].digest, each.kind, groups, now=began_at)
+        places = planned.outlook.prefix.places
+        self.note_seen(planned, began_at)
         hit = self._note_read(planned, usage, began_at)
         if usage.prompt_tokens == usage.input_tokens:
             return  # nothing was read or written: the prompt is too short for its marks
@@ -87,6 +86,13 @@ class PromptCaching:
                 self.memory.note_read(places[mark.place].digest, now=began_at)
             else:
                 self.memory.note_held(places[mark.place].digest, mark.ttl, now=began_at)
+
+    def note_seen(self, planned: Planned, began_at: float) -> None:
+        """Take down which prefixes came; also of a request that was then sent otherwise, so that its return is known."""
+        groups = _groups(planned.request)
+        for each in planned.outlook.candidates:
+            digest = planned.outlook.prefix.places[each.place].digest
+            self.memory.note_seen(digest, each.kind, groups, now=began_at)
 
     def _note_read(self, planned: Planned, usage: Usage, began_at: float) -> int | None:
         """The place up to which the prompt was read; less than was expected where Claude held less than believed."""

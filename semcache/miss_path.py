@@ -1,0 +1,69 @@
+"""The steps between the choice of the model and the upstream, joined: the prompt's form, its budget, its marks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from semcache.exchange import Step
+from semcache.pricing import PriceBook
+from semcache.stores.store import Store
+from semcache.strategies.approved_prompts import SIDES_DOCUMENT, ApprovedPrompts, Replacing, Sides
+from semcache.strategies.breakpoints.caching import PromptCaching
+from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.compression.blocks import Blocks
+from semcache.strategies.compression.terms import Terms
+from semcache.strategies.consent import Consent
+from semcache.strategies.keeping import Keeping
+from semcache.strategies.prompt_forms import FormMemory, Learned, PromptForms
+from semcache.strategies.remaining import RemainingTurns
+from semcache.strategies.shaping import Shaping
+from semcache.strategies.system_prompts import DOCUMENT as SYSTEM_PROMPTS_DOCUMENT
+from semcache.strategies.system_prompts import SystemPrompts
+from semcache.strategies.tidying import Tidying
+from semcache.strategies.token_budget.begun import Begun
+from semcache.strategies.token_budget.brevity import Brevity
+from semcache.strategies.token_budget.lengths import Lengths
+from semcache.strategies.token_budget.step import LearnedLengths, TokenBudget
+
+
+@dataclass(frozen=True)
+class MissPath:
+    """In the order in which a request meets them: what stands in the prompt is settled before it is priced."""
+
+    forms: PromptForms
+    budget: TokenBudget
+    shaping: Shaping
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return (self.forms.step, self.budget.step, self.shaping.step)
+
+
+def open_miss_path(
+    prices: PriceBook, consent: Consent, store: Store, keeping: Keeping, *, clock: Callable[[], float]
+) -> MissPath:
+    """All that they learn is handed to `keeping`, which restores it."""
+    blocks, turns, prefixes = Blocks(), RemainingTurns(), PrefixMemory()
+    forms, prompts, sides = FormMemory(), SystemPrompts(), Sides()
+    lengths, brevity, begun = Lengths(), Brevity(), Begun()
+    for name, thing in (
+        ("compressed-blocks", blocks),
+        ("remaining-turns", turns),
+        ("prompt-prefixes", prefixes),
+        ("prompt-forms", forms),
+        (SYSTEM_PROMPTS_DOCUMENT, prompts),
+        (SIDES_DOCUMENT, sides),
+        ("output-lengths", lengths),
+        ("brevity", brevity),
+        ("begun-briefly", begun),
+    ):
+        keeping.keep(name, thing)
+    caching = PromptCaching(consent, prefixes, clock=clock)
+    replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices)
+    learned = Learned(forms, prompts, sides)
+    return MissPath(
+        PromptForms(consent, Tidying(consent, prices), replacing, learned=learned, prices=prices, clock=clock),
+        TokenBudget(consent, prices, LearnedLengths(lengths, brevity, begun), clock=clock),
+        Shaping(prices, consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock),
+    )
