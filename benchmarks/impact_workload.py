@@ -103,7 +103,8 @@ def _conversations(wanted: int, prompts: Prompts, chance: random.Random) -> Iter
 def _documents(wanted: int, prompts: Prompts, chance: random.Random) -> Iterator[Recorded]:
     made = number = 0
     while made < wanted:
-        now, document, number = _by_day(chance), _text(10_000, chance), number + 1
+        now, number = _by_day(chance), number + 1
+        document = "\n\n".join(_text(200, chance) for _ in range(50))
         for place in range(min(wanted - made, 2 + min(10, int(chance.expovariate(0.25))))):
             content = [
                 {"type": "text", "text": document},

@@ -23,8 +23,9 @@ from semcache.strategies.system_prompts import SystemPrompts
 from semcache.strategies.tidying import Tidying
 from semcache.strategies.token_budget.begun import Begun
 from semcache.strategies.token_budget.brevity import Brevity
+from semcache.strategies.token_budget.brief import Brief
 from semcache.strategies.token_budget.lengths import Lengths
-from semcache.strategies.token_budget.step import LearnedLengths, TokenBudget
+from semcache.strategies.token_budget.step import TokenBudget
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class MissPath:
     forms: PromptForms
     budget: TokenBudget
     shaping: Shaping
+    brief: Brief
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return (self.forms.step, self.budget.step, self.shaping.step)
+        return (self.forms.step, self.budget.step, self.shaping.step, self.brief.step)
 
 
 def open_miss_path(
@@ -64,6 +66,7 @@ def open_miss_path(
     learned = Learned(forms, prompts, sides)
     return MissPath(
         PromptForms(consent, Tidying(consent, prices), replacing, learned=learned, prices=prices, clock=clock),
-        TokenBudget(consent, prices, LearnedLengths(lengths, brevity, begun), clock=clock),
+        TokenBudget(consent, prices, lengths, clock=clock),
         Shaping(prices, consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock),
+        Brief(consent, prices, lengths, brevity=brevity, begun=begun),
     )

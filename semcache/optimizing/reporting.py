@@ -47,7 +47,7 @@ def examination_view(examination: Examination, drafts: list[Draft]) -> dict[str,
 
 
 def drafts_of(examination: Examination, *, now: float, control_share: float) -> list[Draft]:
-    """The versions as they would be approved."""
+    """The versions as they would be approved; the questions that were asked are not kept."""
     prompt, model = examination.prompt, examination.model
     return [
         Draft(
@@ -58,7 +58,7 @@ def drafts_of(examination: Examination, *, now: float, control_share: float) -> 
                 tokens_on(prompt.text, model),
                 tokens_on(version.text, model),
                 control_share,
-                agreement_view(version.tried),
+                {name: value for name, value in agreement_view(version.tried).items() if name != "differing"},
             ),
             version.objections,
             title_of(prompt.text),

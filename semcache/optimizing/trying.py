@@ -18,7 +18,8 @@ from semcache.learning.quality import wilson
 from semcache.message import Message
 from semcache.optimizing.asking import Asking
 from semcache.request import Json, Request
-from semcache.strategies.approved_prompts import prompt_hash
+from semcache.strategies.approved_prompts import prompt_hash, system_texts
+from semcache.strategies.routing.conversations import carries_signed_thinking
 
 logger = logging.getLogger(__name__)
 
@@ -125,12 +126,13 @@ def with_system(body: Json, original: str, version: str) -> Json:
 
 
 def belongs_to(body: Json, original: str) -> bool:
-    """Whether a request may try this prompt: it came with it, or with none."""
+    """Whether a request may try this prompt: it came with it, or with none, and nothing binds it to what it came with."""
+    if carries_signed_thinking(Request(body)):
+        return False
     system = body.get("system")
     if not system:
         return True
-    texts = [system] if isinstance(system, str) else [str(block.get("text", "")) for block in system]
-    return prompt_hash(original) in {prompt_hash(text) for text in texts}
+    return prompt_hash(original) in {prompt_hash(text) for text in system_texts(body)}
 
 
 def _all(bodies: Sequence[Json], asking: Asking) -> list[Message | None]:

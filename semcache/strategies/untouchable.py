@@ -10,15 +10,15 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
-_FENCE = re.compile(r" *(?:>? *)(`{3,}|~{3,})")
+_FENCE = re.compile(r" *(?:> ?)*(`{3,}|~{3,})")
 _INDENTED = re.compile(r"(?: {4}|\t)\s*\S")
 _TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]*)(?:\s[^<>]*)?/?>")
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_TABLE = re.compile(r"^\s*\||\|.*\||\t|^[ :|+=-]{4,}$")
-_QUOTE = re.compile(r"^\s{0,3}>")
+_RULE = re.compile(r"[ :|+=-]{4,}\Z")
+_CODE_END = ("{", "}", ";")
 _CODE = re.compile(
-    r"[{};]\s*$|^\s*(?:def|class|import|from|return|func|fn|public|private|static|const|let|var|package|using|SELECT|INSERT"
-    r"|UPDATE|CREATE|@\w+|#include|#!/|diff --git|@@|\+\+\+|---)\b.*[\w(){}:;=,@'\">]\s*$|^(?:\$|>>>|\.\.\.) "
+    r"\s*(?:def|class|import|from|return|func|fn|public|private|static|const|let|var|package|using|SELECT|INSERT"
+    r"|UPDATE|CREATE|@\w+|#include|#!/|diff --git|@@|\+\+\+|---)\b.*[\w(){}:;=,@'\">]\s*\Z|(?:\$|>>>|\.\.\.) "
 )
 _OPENED_SINGLE = re.compile(r"(?<!\w)'(?=\S)")
 _CLOSED_SINGLE = re.compile(r"(?<=\S)'(?!\w)")
@@ -42,8 +42,12 @@ def untouchable_lines(lines: Sequence[str]) -> list[str | None]:
 
 def _single_lines(lines: Sequence[str]) -> Iterator[Span]:
     for at, line in enumerate(lines):
-        if line.strip() and (_TABLE.search(line) or _QUOTE.match(line)):
+        if line.strip() and (line.count("|") > 1 or "\t" in line or _RULE.match(line) or _opens_quotation(line)):
             yield at, at
+
+
+def _opens_quotation(line: str) -> bool:
+    return line.lstrip().startswith((">", "|"))
 
 
 def _fences(lines: Sequence[str]) -> Iterator[Span]:
@@ -76,10 +80,14 @@ def _indented(lines: Sequence[str]) -> Iterator[Span]:
 def _loose_code(lines: Sequence[str], fences: Sequence[Span]) -> Iterator[Span]:
     """Code that nobody has fenced: two lines that look like it, and all between them."""
     fenced = {at for start, end in fences for at in range(start, end + 1)}
-    found = [at for at, line in enumerate(lines) if at not in fenced and _CODE.search(line)]
+    found = [at for at, line in enumerate(lines) if at not in fenced and _is_code(line)]
     if len(found) > 1:
         yield found[0], found[-1]
     yield from ((at, at) for at in found)
+
+
+def _is_code(line: str) -> bool:
+    return line.rstrip().endswith(_CODE_END) or _CODE.match(line) is not None
 
 
 def _quotations(lines: Sequence[str]) -> Iterator[Span]:
@@ -92,6 +100,8 @@ def _quotations(lines: Sequence[str]) -> Iterator[Span]:
         uneven = [at for at, line in enumerate(lines) if line.count(opening) != line.count(closing)]
         if uneven:
             yield uneven[0], uneven[-1]
+    if not any("'" in line for line in lines):
+        return
     balance = [len(_OPENED_SINGLE.findall(line)) - len(_CLOSED_SINGLE.findall(line)) for line in lines]
     opened = [at for at, excess in enumerate(balance) if excess > 0]
     if opened:

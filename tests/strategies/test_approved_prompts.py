@@ -35,7 +35,9 @@ from semcache.strategies.tidying import Tidying
 from semcache.upstream.simulator import Simulator
 from semcache.upstream.upstream import UpstreamRequest
 
-LONG = "You are an assistant of the harbour office, and you should please always answer kindly and in few words. " * 6
+LONG = " ".join(
+    ["You are an assistant of the harbour office, and you should please always answer kindly and briefly."] * 6
+)
 SHORT = "Assistant of the harbour office: kind, few words."
 UNTIDY = "The ferry leaves at nine. \n\n\n\nTickets are sold on board. "
 HEADERS = (("anthropic-version", "2026-10-21"), ("x-api-key", "one"))
@@ -44,7 +46,7 @@ BOTH = (TIDYING, STRATEGY)
 
 @pytest.fixture
 def store(clock):
-    return MemoryStore(space="none", dims=1, clock=clock)
+    return MemoryStore(clock=clock)
 
 
 def version(original: str = LONG, text: str = SHORT, **known) -> Approved:
@@ -263,11 +265,11 @@ def test_another_refusal_is_told_as_it_is(rig) -> None:
 
 def test_the_costliest_system_prompts_are_known_and_secret_ones_are_not(rig) -> None:
     secret = f"{LONG} password = hunter2hunter2"
-    for system in (LONG, LONG, f"{LONG}{LONG}", secret, "Short."):
+    for system in (LONG, LONG, LONG, f"{LONG}{LONG}", secret, "Short."):
         rig.ask([user()], system)
     known = SystemPrompts()
     known.restore(rig.learned.prompts.to_bytes())
-    assert [(each.text, each.requests) for each in known.costliest()] == [(LONG, 2), (f"{LONG}{LONG}", 1)]
+    assert [(each.text, each.requests) for each in known.costliest()] == [(LONG, 3), (f"{LONG}{LONG}", 1)]
     total = sum(each.cost_usd for each in known.costliest())
     assert 0 < total < float(rig.simulator.bill_usd)
 

@@ -15,11 +15,36 @@ from semcache.strategies.untouchable import untouchable_lines
 LONG = "Every answer names the line, the platform and the time, and says so where one of them is not known. " * 3
 OTHER = "Tickets are returned within thirty days against the receipt, and in the currency they were paid in. " * 3
 
-PIECES = st.sampled_from(
-    ["word", "two words", " ", "  ", "   ", "\n", "\n\n", "\n\n\n\n", "```\n", "~~~\n", "    x = 1\n", "\tcell", "| a | b |\n",
-     '"', "\u201c", "'", "it's", "> said\n", "{\n", "}\n", "[", "]", "<note>", "</note>", "<br>", "<!--", "-->", "def f(x):\n",
-     "return x;\n", "# Heading\n", "Note:", f"\n\n{LONG}\n\n", f"\n\n{OTHER}\n\n", "\u00e9\u4e2d", "- item\n", "`code"]
-)  # fmt: skip
+_MARKUP = [
+    "```\n",
+    "~~~\n",
+    "| a | b |\n",
+    '"',
+    "\u201c",
+    "'",
+    "> said\n",
+    "{\n",
+    "}\n",
+    "[",
+    "]",
+    "<note>",
+    "</note>",
+    "<br>",
+]
+_CODE = ["    x = 1\n", "\tcell", "<!--", "-->", "def f(x):\n", "return x;\n", "`code"]
+_SPACE = [" ", "  ", "   ", "\n", "\n\n", "\n\n\n\n"]
+_PROSE = [
+    "word",
+    "two words",
+    "it's",
+    "# Heading\n",
+    "Note:",
+    f"\n\n{LONG}\n\n",
+    f"\n\n{OTHER}\n\n",
+    "\u00e9\u4e2d",
+    "- item\n",
+]
+PIECES = st.sampled_from([*_MARKUP, *_CODE, *_SPACE, *_PROSE])
 TEXTS = st.lists(PIECES, max_size=25).map("".join)
 
 

@@ -88,7 +88,7 @@ class PromptCaching:
                 self.memory.note_held(places[mark.place].digest, mark.ttl, now=began_at)
 
     def note_seen(self, planned: Planned, began_at: float) -> None:
-        """Take down which prefixes came; also of a request that was then sent otherwise, so that its return is known."""
+        """Take down which prefixes came; of a request that is sent otherwise too, so that its return is known."""
         groups = _groups(planned.request)
         for each in planned.outlook.candidates:
             digest = planned.outlook.prefix.places[each.place].digest

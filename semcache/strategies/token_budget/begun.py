@@ -20,6 +20,10 @@ class Begun:
         self._names: OrderedDict[str, None] = OrderedDict()
         self._lock = Lock()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._names
+
     def note(self, request: Request) -> None:
         """An answer with thinking came to this request, hinted: what follows it must be hinted too."""
         with self._lock:

@@ -118,11 +118,18 @@ def may_be_hinted(request: Request) -> bool:
 
 
 def hinted(request: Request) -> Request:
-    """With the hint as the last text of the system prompt, behind every mark: all that is cached stays as it is."""
-    system = request.body.get("system")
-    blocks = [{"type": "text", "text": system}] if isinstance(system, str) and system else blocks_of(system)
+    """With the hint as the last block of the first user turn.
+
+    There it stands behind all that others share, system prompt and document, and at the same place in every later
+    request of the conversation: what is cached stays so.
+    """
+    turns = request.messages
+    place = next((place for place, turn in enumerate(turns) if turn.get("role") == "user"), None)
+    if place is None:
+        return request
     said: Json = {"type": "text", "text": _lexicon().hint}
-    return request.reshaped(STRATEGY, {"system": [*blocks, said]})
+    opening = {**turns[place], "content": [*blocks_of(turns[place].get("content")), said]}
+    return request.reshaped(STRATEGY, {"messages": [*turns[:place], opening, *turns[place + 1 :]]})
 
 
 @dataclass(frozen=True)

@@ -182,14 +182,14 @@ def test_what_ending_runaways_cost_is_on_the_bill(opened: Opening) -> None:
 
 def wordy(body: Json) -> str:
     """Half as long where it is asked to be brief."""
-    is_brief = "briefly" in str(body.get("system"))
+    is_brief = "briefly" in str(body["messages"][0])
     return "word " * (100 if is_brief else 200)
 
 
 def test_the_hint_saves_and_the_control_share_proves_it(opened: Opening) -> None:
     cache = opened(wordy, strategies=("conciseness",))
     answers = ask_many(cache, 400, system="You know all numbers.")
-    brevity = cache.parts.assembly.miss_path.budget.learned.brevity
+    brevity = cache.parts.assembly.miss_path.brief.brevity
     [measured] = brevity.measured()
     assert measured.share == pytest.approx(0.5, abs=0.05)
     assert 20 < measured.control < 80
@@ -225,9 +225,12 @@ def test_whoever_says_how_long_is_left_alone(request_: Request) -> None:
 
 def test_the_hint_stands_behind_all_that_is_marked() -> None:
     block = {"type": "text", "text": "You know.", "cache_control": {"type": "ephemeral"}}
-    found = hinted(asked("Who?", system=[block])).body["system"]
-    assert found[0] == block
-    assert len(found) == 2
+    body = {"model": SONNET, "max_tokens": 9, "messages": [{"role": "user", "content": [block]}]}
+    later = {**body, "messages": [*body["messages"], {"role": "assistant", "content": "I."}, *asked("Why?").messages]}
+    opening, again = (hinted(Request(each)).body["messages"][0] for each in (body, later))
+    assert opening == again
+    assert opening["content"][0] == block
+    assert len(opening["content"]) == 2
 
 
 def test_a_conversation_stays_on_its_side() -> None:
