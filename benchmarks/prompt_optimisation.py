@@ -4,7 +4,7 @@ The proposals are simulated: for each sample a shorter version was written by ha
 instructions; the simulated Claude proposes both. His answers are written by hand too; he says now this courtesy and now
 that, and to some requests something else where the instruction is missing. So this measures the examination (are bad
 versions refused, good ones let through, by which check), never how well a real model shortens. The checklist was tuned
-on these samples; each sentence left out of the shorter versions, one at a time, is what it was not tuned to.
+on these samples and on their sentences left out one at a time: its figures are in-sample, and flatter it.
 
     python benchmarks/prompt_optimisation.py
 """

@@ -12,6 +12,7 @@ from semcache.cli.curating import feedback, import_, purge, stats
 from semcache.cli.demo import demo
 from semcache.cli.examining import doctor
 from semcache.cli.modelling import models
+from semcache.cli.optimizing import optimize
 from semcache.cli.output import CommandLine
 from semcache.cli.quality import quality
 from semcache.cli.replaying import replay
@@ -33,7 +34,7 @@ def main(context: click.Context, debug: bool) -> None:
 
 COMMANDS = (
     serve, demo, ask, lookup, import_, stats, savings, replay, quality, purge, feedback, simulate, models, doctor,
-    batch, bench,
+    batch, optimize, bench,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -126,7 +126,7 @@ def with_system(body: Json, original: str, version: str) -> Json:
 
 
 def belongs_to(body: Json, original: str) -> bool:
-    """Whether a request may try this prompt: it came with it, or with none, and nothing binds it to what it came with."""
+    """Whether a request may try this prompt: it came with it, or with none, and no thinking binds it."""
     if carries_signed_thinking(Request(body)):
         return False
     system = body.get("system")

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from semcache.errors import InvalidRequest
 from semcache.request import Request
+from semcache.strategies.prompt_forms import PromptForms
 from semcache.strategies.routing.choice import Chooser, Goes
 from semcache.strategies.routing.explaining import RouteExplanation, explain_route
 from semcache.strategies.shaping import Shaping
@@ -31,10 +32,10 @@ class Sending:
     breaks_prefix: str | None
 
 
-def explain_sending(chooser: Chooser, shaping: Shaping, request: Request) -> Sending:
+def explain_sending(chooser: Chooser, forms: PromptForms, shaping: Shaping, request: Request) -> Sending:
     """Decide as the steps would; nothing is sent, learned or remembered."""
     route = explain_route(chooser, request)
-    options = shaping.options(_routed(chooser, request))
+    options = shaping.options(forms.shaped(_routed(chooser, request)))
     breaker = shaping.caching.breakers.of(request.caller.namespace)
     return Sending(
         route,

@@ -103,11 +103,10 @@ class Shaping:
         if not options:
             return (yield from forward(request))
         option, began_at = options[0], self._clock()
-        if option.name == TRIMMED:  # what is noted below is the trimmed text, and nobody sends that again
-            self._note_whole(options, began_at)
         answer: Answer = yield from forward(option.request)
         if option.planned is not None:
-            self.caching.note(option.planned, answer, began_at)
+            whole = _whole(options) if option.name == TRIMMED else None
+            self.caching.note(option.planned, answer, began_at, whole=whole)
         return answer
 
     def marked(self, request: Request) -> Request:
@@ -129,6 +128,8 @@ class Shaping:
         turns = sum(turn.get("role") == "user" for turn in request.messages)
         remaining = Decimal(self._turns.expected(turns) if turns > 1 else 0).quantize(Decimal("0.01"))
         drafts = [_Draft(name, way, self.caching.planned_on(sent, model), caches) for name, way, sent in found]
+        if caches and drafts[-1].name == TRIMMED and _comes_again(drafts[0].planned):
+            drafts.pop()
         prices = model.prices_on(datetime.fromtimestamp(self._clock(), UTC).date())
         # The next turn comes when it comes, whichever way this one is sent: one rate for all.
         rate = min(_rate(draft.planned, prices) for draft in drafts) if caches else prices.input
@@ -147,11 +148,6 @@ class Shaping:
             return whole if shorter is None else [*whole, (TRIMMED, None, shorter)]
         return whole
 
-    def _note_whole(self, options: tuple[Option, ...], began_at: float) -> None:
-        for each in options:
-            if each.name == AS_IT_CAME and each.planned is not None:
-                self.caching.note_seen(each.planned, began_at)
-
     def _planned(self, request: Request) -> tuple[Option, ...]:
         """The options, of which the first is to be sent."""
         try:
@@ -163,6 +159,17 @@ class Shaping:
         except Exception as error:  # the text of an unforeseen one may hold a prompt
             logger.error("shaping failed open: %s", type(error).__name__)
             return ()
+
+
+def _comes_again(planned: Planned) -> bool:
+    """Whether what the caller says is worth marking, or held: then it is read in full more cheaply than in part."""
+    places = planned.outlook.prefix.places
+    reached = [*(mark.place for mark in planned.placement.marks), *planned.outlook.held]
+    return any(places[place].section == "messages" for place in reached)
+
+
+def _whole(options: tuple[Option, ...]) -> Planned | None:
+    return next((each.planned for each in options if each.name == AS_IT_CAME), None)
 
 
 def _cheapest_first(options: tuple[Option, ...]) -> tuple[Option, ...]:

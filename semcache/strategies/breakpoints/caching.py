@@ -66,18 +66,21 @@ class PromptCaching:
         placement = best_placement(outlook, model, on=datetime.fromtimestamp(now, UTC).date())
         return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
 
-    def note(self, planned: Planned, answer: Answer, began_at: float) -> None:
-        """Learn from what was sent; the answer is here, and nothing that goes wrong now may lose it."""
+    def note(self, planned: Planned, answer: Answer, began_at: float, *, whole: Planned | None = None) -> None:
+        """Learn from what was sent; the answer is here, and nothing that goes wrong now may lose it.
+
+        `whole` is what came, where less was sent: the return of that is to be expected, nobody sends the rest again.
+        """
         try:
             self.breakers.note(planned.request)
+            self.note_seen(whole or planned, began_at)
             self.observe(planned, answer.message.usage, began_at)
         except Exception as error:
             logger.error("learning from the prompt cache failed: %s", type(error).__name__)
 
     def observe(self, planned: Planned, usage: Usage, began_at: float) -> None:
-        """Take down what was seen, read and written; TTLs run from the start of the request."""
+        """Take down what was read and written; TTLs run from the start of the request."""
         places = planned.outlook.prefix.places
-        self.note_seen(planned, began_at)
         hit = self._note_read(planned, usage, began_at)
         if usage.prompt_tokens == usage.input_tokens:
             return  # nothing was read or written: the prompt is too short for its marks
@@ -88,7 +91,7 @@ class PromptCaching:
                 self.memory.note_held(places[mark.place].digest, mark.ttl, now=began_at)
 
     def note_seen(self, planned: Planned, began_at: float) -> None:
-        """Take down which prefixes came; of a request that is sent otherwise too, so that its return is known."""
+        """Take down which prefixes came."""
         groups = _groups(planned.request)
         for each in planned.outlook.candidates:
             digest = planned.outlook.prefix.places[each.place].digest
