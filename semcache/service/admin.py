@@ -27,7 +27,7 @@ from semcache.service.bodies import EditBody, FaqBody, KindName, PurgeBody, Savi
 from semcache.service.quality_views import audit_view, quality_view
 from semcache.service.route_views import route_report_view
 from semcache.service.routes import AdminRoute, TheService
-from semcache.service.views import entry_view, exemplar_view, import_view
+from semcache.service.views import batch_view, entry_view, exemplar_view, import_view
 from semcache.stores.store import Selection
 from semcache.tariff import price_on
 from semcache.wire import read_tags
@@ -189,6 +189,21 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
     if asked.format == "csv":
         return Response(savings_csv(report), media_type="text/csv; charset=utf-8")
     return {**savings_view(report), "limited_today": today}
+
+
+@router.get("/decisions")
+def decisions(service: TheService, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Json:
+    """The latest decisions of this process, newest first: what became of each request, why, and what it cost."""
+    return {"decisions": [decision.view() for decision in service.recent.newest(limit)]}
+
+
+@router.get("/batches")
+def batches(service: TheService) -> Json:
+    """All batches that have not ended, whoever's they are: how far they are, never what they hold."""
+    if service.office is None:
+        return {"batches": []}
+    kept = service.office.batches
+    return {"batches": [batch_view(record, kept.counts(record.id)) for record in kept.unended()]}
 
 
 @router.get("/quality")

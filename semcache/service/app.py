@@ -21,7 +21,7 @@ from semcache import __version__
 from semcache.batches.rules import Rules
 from semcache.errors import InvalidRequest, SemcacheError
 from semcache.request import Headers, encode_json
-from semcache.service import admin, callers, metrics
+from semcache.service import admin, callers, metrics, pages
 from semcache.service.admin import NoSuchEntry
 from semcache.service.asgi import encoded_headers
 from semcache.service.batches import PATHS, BatchesEndpoint
@@ -65,6 +65,7 @@ def app_around(opening: Callable[[], Parts], *, batch_rules: Rules | None = None
         app.router.routes.append(Route(path, endpoint, methods=["GET"]))
     app.include_router(callers.router)
     app.include_router(admin.router)
+    app.router.routes.append(Route(f"{pages.PREFIX}/{{name}}", pages.asset, methods=["GET"]))
     app.router.routes.append(Route("/semcache/{rest:path}", _NothingThere()))
     app.router.routes.append(Route("/{path:path}", RelayEndpoint()))
     app.add_exception_handler(SemcacheError, _on_error)
@@ -75,12 +76,16 @@ def app_around(opening: Callable[[], Parts], *, batch_rules: Rules | None = None
 
 
 async def _front(request: Request) -> Response:
+    """The dashboard for browsers, links for programs."""
+    if pages.wants_page(request):
+        return pages.front_page(request)
     service = Service.of(request.scope)
     links = {
         "messages": "/v1/messages",
         "health": "/healthz",
         "readiness": "/readyz",
         "metrics": "/metrics",
+        "dashboard": "/",
         "admin": "/semcache/v1/",
         "openapi": "/semcache/v1/openapi.json",
     }

@@ -124,7 +124,7 @@ class _Visit:
         metrics = self._service.metrics
         if answer is not None:
             self.note(metrics.answered(answer, self.seconds))
-            self._service.record(request, answer)
+            self._service.record(request, answer, seconds=self.seconds)
         else:
             self.note(metrics.failed(UpstreamTorn("the stream broke off"), self.seconds))
 

@@ -23,6 +23,7 @@ from semcache.rolling_up import roll_up
 from semcache.service.access import AdminGate
 from semcache.service.metrics import Metrics
 from semcache.service.parts import Parts
+from semcache.service.recent import Decision, Recent
 from semcache.traffic.recording import Recorder
 from semcache.traffic.redaction import redactor
 
@@ -42,6 +43,7 @@ class Service:
         self.office: Office | None = None  # None: batches are passed on
         self._batch_rules = batch_rules
         self._recorder: Recorder | None = None
+        self.recent = Recent()
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
@@ -91,8 +93,9 @@ class Service:
             await self.parts.upstream.aclose()
             await asyncio.to_thread(self.parts.close)
 
-    def record(self, request: MessagesRequest, answer: Answer) -> None:
-        """Keep what was asked and answered, where the operator wants it kept."""
+    def record(self, request: MessagesRequest, answer: Answer, *, seconds: float) -> None:
+        """Keep what was decided, and what was asked and answered where the operator wants that kept."""
+        self.recent.note(Decision(self.parts.clock(), request, answer, seconds * 1000))
         if self._recorder is not None:
             self._recorder.note(request, answer.message, at=self.parts.clock())
 

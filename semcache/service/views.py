@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from semcache.batching.message_batch import Counts
 from semcache.canonical import Identity
 from semcache.curation import ImportReport
 from semcache.entry import Bypass, Considered, Entry, Exemplar, Hit, Lookup, Miss
 from semcache.request import Json
+from semcache.stores.batch_store import BatchRecord
 
 
 def entry_view(entry: Entry) -> Json:
@@ -33,6 +35,17 @@ def exemplar_view(exemplar: Exemplar) -> Json:
         "label": exemplar.label.name.lower(),
         "origin": exemplar.origin.value,
         "created_at": exemplar.created_at,
+    }
+
+
+def batch_view(record: BatchRecord, counts: Counts) -> Json:
+    """Of a batch under way: how far it is, not whose it is or what it holds."""
+    return {
+        "id": record.id,
+        "accepted_at": record.accepted_at,
+        "status": type(record.state).__name__.lower(),
+        "total": record.total,
+        "request_counts": counts.body(),
     }
 
 
