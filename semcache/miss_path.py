@@ -9,6 +9,7 @@ from semcache.exchange import Step
 from semcache.pricing import PriceBook
 from semcache.stores.store import Store
 from semcache.strategies.approved_prompts import SIDES_DOCUMENT, ApprovedPrompts, Replacing, Sides
+from semcache.strategies.breakpoints.breakers import DOCUMENT as BREAKERS_DOCUMENT
 from semcache.strategies.breakpoints.caching import PromptCaching
 from semcache.strategies.breakpoints.memory import PrefixMemory
 from semcache.strategies.compression.blocks import Blocks
@@ -62,6 +63,7 @@ def open_miss_path(
     ):
         keeping.keep(name, thing)
     caching = PromptCaching(consent, prefixes, clock=clock)
+    keeping.keep(BREAKERS_DOCUMENT, caching.breakers)
     replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices)
     learned = Learned(forms, prompts, sides)
     return MissPath(

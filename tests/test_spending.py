@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from semcache import Hit, SemanticCache, Settings
-from semcache.errors import BudgetExceeded, UpstreamStatus
+from semcache.errors import BudgetExceeded, SettingsError, UpstreamStatus
 from semcache.policy import Namespace
-from semcache.spending import Limit, Limits, SpendingBook
+from semcache.spending import Limit, Limits, SpendingBook, Spent
 from semcache.wire_errors import error_response
 
 DAY = 86_400.0
@@ -133,9 +133,32 @@ def test_what_is_spent_adds_up_and_reservations_return_to_zero(costs: list[tuple
     for reservation, cost, fails in held:
         book.settle(reservation, usd=0 if fails else cost, tokens=0 if fails else 10, now=now)
     spent = sum(cost for _, cost, fails in held if not fails)
-    known = book.spent(now=now).get("service", (0.0, 0))
-    assert known[0] == pytest.approx(spent)
+    known = book.spent(now=now).get("service", Spent(0.0, 0, Limit()))
+    assert known.usd == pytest.approx(spent)
     assert all(abs(account.reserved_usd) < 1e-9 for account in book._accounts.values())
+
+
+def test_callers_are_told_where_a_limit_is_nearly_used_up(opened: Any) -> None:
+    cache = opened(credential_tokens_per_day=70)  # the fake upstream counts 15 an answer
+    told = [ask(cache, number, api_key="anna").call.budget for number in range(5)]
+    assert told == ["", "", "", "", "credential; used=0.86"]
+    assert ask(cache, 1, api_key="anna").call is None  # a hit costs nothing, so it says nothing
+
+
+def test_the_soft_limit_is_the_operators(opened: Any) -> None:
+    cache = opened(tokens_per_day=1_000, soft_limit_share=0.01)
+    assert [ask(cache, number).call.budget for number in range(2)] == ["", "service; used=0.01"]
+    with pytest.raises(SettingsError, match="soft_limit_share"):
+        Settings(soft_limit_share=1.5)
+
+
+def test_a_limit_is_shown_beside_what_was_spent_even_after_a_restart(clock: Clock) -> None:
+    limits = Limits(namespaces={"shop": Limit(usd_per_day=4)})
+    book, again = SpendingBook(limits), SpendingBook(limits)
+    book.settle(book.reserve("shop", "k", usd=1, tokens=9, now=clock.now), usd=1, tokens=9, now=clock.now)
+    again.restore(book.to_bytes())
+    spent = again.spent(now=clock.now)["namespace shop"]
+    assert (spent.usd, spent.tokens, spent.used_share) == (1, 9, 0.25)
 
 
 def test_requests_under_way_cannot_overspend_together(clock: Clock) -> None:

@@ -1,4 +1,4 @@
-"""What breaks a prefix: where a system prompt or the tools change from request to request, told without a word of them."""
+"""What breaks a prefix: where system prompts and tools change from request to request, told without a word of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TOOLS_ORDER, TOOLS_TEXT = "the order of the tools", "the definition of a tool"
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What changes between requests that are otherwise alike. `offset` in characters of the system prompt; None: tools."""
+    """What changes between requests that are otherwise alike. `offset` in the system prompt; None: tools."""
 
     namespace: str
     looks_like: str
@@ -61,7 +61,7 @@ class Breakers:
         self._lock = Lock()
 
     def note(self, request: Request) -> None:
-        """Compare with the last prompts of this caller that begin or end alike, and with the last tools of these names."""
+        """Compare with the last prompts of this caller that begin or end alike, and the last tools of these names."""
         self._note_system(request)
         self._note_tools(request)
 
@@ -143,7 +143,7 @@ def _name(breaker: Breaker) -> tuple[str, str, int | None]:
 
 
 def _difference(before: str, text: str) -> tuple[int, str] | None:
-    """Where two prompts differ, and what the difference looks like; None where they are the same, or no two of a kind."""
+    """Where two prompts differ, and what the difference looks like; None where they are the same, or not of a kind."""
     if before == text:
         return None
     shorter = min(len(before), len(text))

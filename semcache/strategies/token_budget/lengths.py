@@ -55,8 +55,8 @@ class _Kind:
 class Distribution:
     """Of the lengths of complete answers: `shares[i]` have up to `lengths[i]` output tokens, but more than the last.
 
-    `cut_shares[i]` of all answers ran into a limit of that length; `mean_tokens` is of the others. `recovers`: the share
-    of runaways that end by themselves when they are asked again (rule of succession: a half before any was).
+    `cut_shares[i]` of all answers ran into a limit of that length; `mean_tokens` is of the others. `recovers`: the
+    share of runaways that end by themselves when they are asked again (rule of succession: a half before any was).
     """
 
     seen: float

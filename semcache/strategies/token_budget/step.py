@@ -43,8 +43,8 @@ class TokenBudget:
     """Stands behind the choice of the model. Fails open: a request that cannot be planned is sent as it came.
 
     A stream cannot be taken back, so it always has all the room that its caller allows. Nor could its end be spliced
-    on by a second call: since Claude 4.6 an answer cannot be begun for the model, a user's turn that asks it to go on is
-    another prompt with another answer, and what has run away goes on running.
+    on by a second call: since Claude 4.6 an answer cannot be begun for the model, a user's turn that asks it to go on
+    is another prompt with another answer, and what has run away goes on running.
     """
 
     def __init__(self, consent: Consent, prices: PriceBook, lengths: Lengths, *, clock: Callable[[], float]) -> None:
