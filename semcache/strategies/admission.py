@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -69,4 +70,4 @@ def _told(reservation: Reservation) -> str:
     if reservation.nearest is None:
         return ""
     kind, used = reservation.nearest
-    return f"{kind}; used={used:.2f}"
+    return f"{kind}; used={math.floor(100 * used) / 100:.2f}"
