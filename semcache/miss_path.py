@@ -67,7 +67,15 @@ def open_miss_path(
     replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices)
     learned = Learned(forms, prompts, sides)
     return MissPath(
-        PromptForms(consent, Tidying(consent, prices), replacing, learned=learned, prices=prices, clock=clock),
+        PromptForms(
+            consent,
+            Tidying(consent, prices),
+            replacing,
+            learned=learned,
+            prices=prices,
+            held_tokens=lambda request: caching.held_tokens(request, prices.model(request.model)),
+            clock=clock,
+        ),
         TokenBudget(consent, prices, lengths, clock=clock),
         Shaping(prices, consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock),
         Brief(consent, prices, lengths, brevity=brevity, begun=begun),
