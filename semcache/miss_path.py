@@ -12,6 +12,7 @@ from semcache.strategies.approved_prompts import SIDES_DOCUMENT, ApprovedPrompts
 from semcache.strategies.breakpoints.breakers import DOCUMENT as BREAKERS_DOCUMENT
 from semcache.strategies.breakpoints.caching import PromptCaching
 from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.prewarming import Prewarming
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
@@ -35,12 +36,13 @@ class MissPath:
 
     forms: PromptForms
     budget: TokenBudget
+    prewarming: Prewarming
     shaping: Shaping
     brief: Brief
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return (self.forms.step, self.budget.step, self.shaping.step, self.brief.step)
+        return (self.forms.step, self.budget.step, self.prewarming.step, self.shaping.step, self.brief.step)
 
 
 def open_miss_path(
@@ -77,6 +79,7 @@ def open_miss_path(
             clock=clock,
         ),
         TokenBudget(consent, prices, lengths, clock=clock),
+        Prewarming(caching, prices, clock=clock),
         Shaping(prices, consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock),
         Brief(consent, prices, lengths, brevity=brevity, begun=begun),
     )

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
+from click.testing import CliRunner
 from worlds import RESET, World, outcome_of
+
+from semcache.cli import main
 
 MakeWorld = Callable[..., World]
 LONG = "The ferry leaves at nine and the harbour opens at six on every day of the week. " * 60
@@ -54,3 +59,18 @@ def test_a_clock_in_the_system_prompt_is_reported_to_the_operator_without_its_wo
     assert found["offset"] == len("Ahoy. It is 2026-11-29 ")
     assert "Ahoy" not in str(found)
     assert world.metric("semcache_prefix_breakers") == 1
+
+
+def test_a_prompt_that_was_warmed_through_the_service_is_read_by_its_next_caller(
+    make_world: MakeWorld, tmp_path: Path
+) -> None:
+    world = make_world()
+    asked = {"model": "claude-sonnet-5-5", "system": LONG, "max_tokens": 50}
+    file = tmp_path / "prompts.jsonl"
+    file.write_text(json.dumps({**asked, "messages": [{"role": "user", "content": "When?"}]}))
+    given = ["warm", str(file), "--url", world.url, "--json"]
+    result = CliRunner().invoke(main, given, env={"ANTHROPIC_API_KEY": "key-of-anna"})
+    assert result.exit_code == 0, result.output
+    [row] = json.loads(result.stdout)["prompts"]
+    message = world.client().messages.create(**asked, messages=[{"role": "user", "content": "And on Sundays?"}])
+    assert message.usage.cache_read_input_tokens == row["written_tokens"] > 1_000
