@@ -48,6 +48,7 @@ from semcache.strategies.routing.opinions import Opinions
 from semcache.strategies.routing.step import Routing
 from semcache.tariff import price_at, recounts
 from semcache.tenants import Tenants
+from semcache.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Assembly:
     keeping: Keeping
     prices: PriceBook
     tenants: Tenants
+    turns: Turns | None  # where other processes share the store
     forward: Forward
     executor: ThreadPoolExecutor = field(repr=False)
 
@@ -115,7 +117,8 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     opinions = Opinions(ground.routes.table, ground.routes.judges)
     chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
     learning = _learning(ground, memory, lambda request: miss_path.shaping.marked(chooser.as_sent(request)))
-    cache = _cache(ground, learning)
+    turns = Turns(ground.store.leases) if ground.store.is_shared else None
+    cache = _cache(ground, learning, turns)
     routing = _routing(ground, chooser, memory, learning)
     return Assembly(
         settings,
@@ -130,6 +133,7 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
         keeping,
         ground.prices,
         Tenants(ground.store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces),
+        turns,
         stack([ground.ledger.step, cache.step, _admission(ground).step, routing.step, *miss_path.steps]),
         ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache"),
     )
@@ -208,7 +212,7 @@ def _learning(ground: _Ground, memory: Memory, as_sent: Callable[[Request], Requ
     return Learning(book, working, routes, clock=clock, randomness=ground.randomness)
 
 
-def _cache(ground: _Ground, learning: Learning) -> Cache:
+def _cache(ground: _Ground, learning: Learning, turns: Turns | None) -> Cache:
     settings, price = ground.settings, price_at(ground.prices, ground.clock)
     return Cache(
         ground.store,
@@ -225,6 +229,7 @@ def _cache(ground: _Ground, learning: Learning) -> Cache:
         consent=ground.consent.serving_objection,
         cost_usd=lambda model, usage: float(price(model, usage) or 0),
         clock=ground.clock,
+        turns=turns,
     )
 
 
