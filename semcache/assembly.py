@@ -81,6 +81,15 @@ class Assembly:
         self.routing.memory.book.save()
         self.keeping.save()
 
+    def sync(self) -> None:
+        """Where others share the store: hand out what was decided and spent here, and take up what they have.
+
+        What only makes a miss cheaper waits for `save`.
+        """
+        if self.store.is_shared:
+            self.learning.book.save()
+            self.keeping.save(only_urgent=True)
+
     def close(self) -> None:
         """Write what is buffered and close. May be called twice."""
         self.executor.shutdown(wait=True)
@@ -111,7 +120,7 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     memory = Memory(book, Conversations(), Health())
     keeping = Keeping(ground.store)
     keeping.keep("routing-conversations", memory.conversations)
-    keeping.keep("spending", ground.spending)
+    keeping.keep("spending", ground.spending, is_urgent=True)
     miss_path = open_miss_path(ground.prices, ground.consent, ground.store, keeping, clock=clock)
     keeping.restore()
     opinions = Opinions(ground.routes.table, ground.routes.judges)

@@ -153,6 +153,7 @@ class Service:
         try:
             assembly.ledger.flush()
             assembly.store.flush()
+            assembly.sync()
             if sweep:
                 expired, evicted = assembly.store.expire(), assembly.store.evict()
                 if expired or evicted:

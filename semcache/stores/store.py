@@ -193,7 +193,7 @@ class Store(Protocol):
         ...
 
     def versioned_document(self, name: str) -> tuple[bytes | None, int]:
-        """The document of this name with its version, which grows whenever it is kept anew; 0 where there is none."""
+        """The document of this name with its version, which grows by one when it is kept anew; 0: there is none."""
         ...
 
     def swap_document(self, name: str, content: bytes, *, version: int) -> bool:
