@@ -65,6 +65,18 @@ class LocalBooks:
         with self._database.reading() as connection:
             return documents.load(connection, name)
 
+    def versioned_document(self, name: str) -> tuple[bytes | None, int]:
+        with self._database.reading() as connection:
+            return documents.load_versioned(connection, name)
+
+    def swap_document(self, name: str, content: bytes, *, version: int) -> bool:
+        with self._database.writing() as connection:
+            return documents.swap(connection, name, content, version=version)
+
+    def document_versions(self, prefix: str) -> dict[str, int]:
+        with self._database.reading() as connection:
+            return documents.versions(connection, prefix)
+
     def documents(self, prefix: str) -> list[str]:
         with self._database.reading() as connection:
             return documents.names(connection, prefix)

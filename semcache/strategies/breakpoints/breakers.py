@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any
 
 from semcache.canonical import digest
+from semcache.journal import Journalled, operation
 from semcache.request import Request
 from semcache.strategies.compression.turns import unmarked
 from semcache.strategies.routing.conversations import system_text
@@ -52,7 +53,7 @@ class Breaker:
         )
 
 
-class Breakers:
+class Breakers(Journalled):
     """Keeps the latest prompts of each caller in memory only; what was found is kept, without a text. Thread-safe."""
 
     def __init__(self) -> None:
@@ -94,7 +95,7 @@ class Breakers:
         for before in (begins, ends):
             if isinstance(before, str) and (found := _difference(before, text)) is not None:
                 offset, looks_like = found
-                self._count(Breaker(request.caller.namespace, looks_like, offset))
+                self._told(Breaker(request.caller.namespace, looks_like, offset))
                 return
 
     def _note_tools(self, request: Request) -> None:
@@ -107,7 +108,7 @@ class Breakers:
         before = self._replaced(digest([*caller, "tools", sorted(names)]), now)
         if isinstance(before, tuple) and before != now:
             looks_like = TOOLS_ORDER if before[0] != names else TOOLS_TEXT
-            self._count(Breaker(request.caller.namespace, looks_like, None))
+            self._told(Breaker(request.caller.namespace, looks_like, None))
 
     def _replaced(self, key: str, value: Any) -> Any:
         """What was kept under this key before; None: nothing."""
@@ -119,15 +120,20 @@ class Breakers:
                 self._latest.popitem(last=False)
         return before
 
-    def _count(self, breaker: Breaker) -> None:
+    def _told(self, breaker: Breaker) -> None:
+        if self._count(breaker) == 1:
+            logger.warning("prompt cache: in namespace %s %s", breaker.namespace, breaker.says())
+
+    @operation
+    def _count(self, breaker: Breaker) -> int:
+        """How often it has been found by now."""
         with self._lock:
             known = self._found.pop(_name(breaker), None)
             found = breaker if known is None else replace(known, times=known.times + 1)
             self._found[_name(found)] = found
             if len(self._found) > _MOST_FOUND:
                 self._found.popitem(last=False)
-        if known is None:
-            logger.warning("prompt cache: in namespace %s %s", breaker.namespace, breaker.says())
+        return found.times
 
 
 def read_breakers(content: bytes) -> tuple[Breaker, ...]:

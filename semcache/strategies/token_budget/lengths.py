@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semcache.journal import Journalled, operation
+
 if TYPE_CHECKING:
     from semcache.request import Vector
 
@@ -88,7 +90,7 @@ class Distribution:
         return runaways / (runaways + longer) if runaways else 0.0
 
 
-class Lengths:
+class Lengths(Journalled):
     """Of the kinds asked for last. Thread-safe; a few kilobytes each, and vectors, which are not kept on disk."""
 
     def __init__(self) -> None:
@@ -97,6 +99,14 @@ class Lengths:
 
     def note(self, kind: str, output_tokens: int, vector: Vector | None, *, was_cut_off: bool) -> None:
         """An answer came; `was_cut_off` by the caller's own limit."""
+        self._count(kind, output_tokens, was_cut_off=was_cut_off)
+        if vector is not None and not was_cut_off:
+            with self._lock:
+                if (known := self._kinds.get(kind)) is not None:
+                    known.recent.append((vector.astype(np.float16), output_tokens))
+
+    @operation
+    def _count(self, kind: str, output_tokens: int, *, was_cut_off: bool) -> None:
         with self._lock:
             known = self._kinds.setdefault(kind, _Kind())
             self._kinds.move_to_end(kind)
@@ -104,13 +114,12 @@ class Lengths:
                 known.cuts[_place(output_tokens)] += 1
             else:
                 _add_complete(known, output_tokens, 1.0)
-                if vector is not None:
-                    known.recent.append((vector.astype(np.float16), output_tokens))
             if known.all > _DECAY_AT:
                 known.fade()
             if len(self._kinds) > _MOST_KEYS:
                 self._kinds.popitem(last=False)
 
+    @operation
     def note_recovered(self, kind: str, output_tokens: int, *, limit: int, chance: float) -> None:
         """An answer that we ended ended by itself when it was asked again: with this chance it would have run away."""
         with self._lock:
@@ -119,6 +128,7 @@ class Lengths:
             known.recovered += chance
             _add_complete(known, output_tokens, 1 - chance)
 
+    @operation
     def note_relapsed(self, kind: str) -> None:
         """Asked again it ran into its caller's limit all the same; that it did is told by `note`."""
         with self._lock:
@@ -152,6 +162,9 @@ class Lengths:
         """Raises `ValueError`, `TypeError`, `KeyError` for what `to_bytes` did not write."""
         kinds = OrderedDict((str(kind), _restored(row)) for kind, row in json.loads(content).items())
         with self._lock:
+            for kind, known in kinds.items():
+                if kind in self._kinds:
+                    known.recent = self._kinds[kind].recent
             self._kinds = kinds
 
 

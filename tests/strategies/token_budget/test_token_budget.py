@@ -17,6 +17,9 @@ from hypothesis import strategies as st
 from semcache import SemanticCache, Settings
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import Json, Request
+from semcache.stores.memory import MemoryStore
+from semcache.strategies.breakpoints.breakers import Breakers
+from semcache.strategies.keeping import Keeping
 from semcache.strategies.token_budget.begun import Begun
 from semcache.strategies.token_budget.brevity import Brevity, hinted, may_be_hinted
 from semcache.strategies.token_budget.budget import budget_tokens
@@ -131,6 +134,25 @@ def test_lengths_survive_a_restart() -> None:
     assert budget(again) == budget(lengths)
     with pytest.raises((ValueError, KeyError)):
         again.restore(b'{"kind": {"counts": [1], "cut_off": 0, "tokens": 1}}')
+
+
+def test_processes_on_one_store_learn_lengths_and_breakers_together() -> None:
+    store = MemoryStore()
+    store.is_shared = True
+    known = [(Keeping(store), Lengths(), Breakers()) for _ in range(2)]
+    for number, (keeping, lengths, breakers) in enumerate(known):
+        keeping.keep("lengths", lengths)
+        keeping.keep("breakers", breakers)
+        lengths.note_recovered("kind", 100, limit=8_000, chance=0.5)
+        lengths.note_relapsed("kind")
+        for minute in (10, 20):
+            breakers.note(Request({"system": f"{'It was so. ' * 50}{number}:{minute} {'Then it went on. ' * 50}"}))
+    for keeping, _, _ in (*known, *known):
+        keeping.save()
+    found = [lengths.of("kind", None) for _, lengths, _ in known]
+    assert [each.recovers for each in found if each is not None] == [pytest.approx(2 / 5)] * 2
+    assert [len(breakers.all()) for _, _, breakers in known] == [1, 1]
+    assert {each.times for _, _, breakers in known for each in breakers.all()} == {2}
 
 
 # through the library
