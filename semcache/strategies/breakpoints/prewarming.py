@@ -141,6 +141,6 @@ def _ttl(candidate: Candidate, model: Model, on: date) -> str:
     writes = (prices.cache_write_5m, prices.cache_write_1h)
     worth = [
         Decimal(chance) * (write - prices.cache_read) - (write - prices.input)
-        for chance, write in zip(candidate.chances, writes, strict=True)
+        for chance, write in zip(candidate.chances, writes, strict=False)
     ]
     return TTLS[worth.index(max(worth))]

@@ -64,6 +64,11 @@ class TokenBudget:
             self._learn(request, plan, answer)
         return answer
 
+    def first_room(self, request: Request) -> int | None:
+        """The `max_tokens` that it would first be sent with, for explanations; None: its caller's own."""
+        plan = self._planned(request)
+        return None if plan is None else plan.limit
+
     def _planned(self, request: Request) -> _Plan | None:
         try:
             model = self._prices.model(request.model)

@@ -230,6 +230,16 @@ def test_answers_are_alike_by_the_task_that_the_words_tell() -> None:
     assert kind_of(Request(asked), model).split("/")[1] == "classification"
 
 
+def test_an_explanation_says_how_much_room_an_answer_first_gets(opened: Opening) -> None:
+    cache = opened(Moody(10))
+    question = "Tell me of number 1001"
+    assert cache.explain_sending(question, model=UNTHINKING, max_tokens=8_000).first_max_tokens is None
+    ask_many(cache, 120)
+    room = cache.explain_sending(question, model=UNTHINKING, max_tokens=8_000).first_max_tokens
+    assert room is not None
+    assert 100 < room < 1_000
+
+
 def test_a_stream_always_has_all_the_room(opened: Opening) -> None:
     cache = opened(Moody(10))
     ask_many(cache, 120)
