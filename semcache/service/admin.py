@@ -188,8 +188,10 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
     today = {account: {**asdict(each), "used_share": each.used_share} for account, each in spent.items()}
     if asked.format == "csv":
         return Response(savings_csv(report), media_type="text/csv; charset=utf-8")
-    breakers = [{**asdict(each), "says": each.says()} for each in assembly.miss_path.shaping.caching.breakers.all()]
-    return {**savings_view(report), "limited_today": today, "breaks_prefix": breakers}
+    path = assembly.miss_path
+    breakers = [{**asdict(each), "says": each.says()} for each in path.shaping.caching.breakers.all()]
+    brevity = [asdict(each) for each in path.brief.brevity.measured()]
+    return {**savings_view(report), "limited_today": today, "breaks_prefix": breakers, "brevity": brevity}
 
 
 @router.get("/decisions")

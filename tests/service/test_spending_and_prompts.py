@@ -61,6 +61,16 @@ def test_a_clock_in_the_system_prompt_is_reported_to_the_operator_without_its_wo
     assert world.metric("semcache_prefix_breakers") == 1
 
 
+def test_what_brevity_saves_is_shown_with_both_sides(make_world: MakeWorld) -> None:
+    world = make_world(strategies=("conciseness",), answers=lambda body: "word " * 150)
+    for number in range(30):
+        world.http("POST", "/v1/messages", json={**body(number), "max_tokens": 400})
+    [row] = world.http("GET", "/semcache/v1/savings").json()["brevity"]
+    assert row["hinted"] + row["control"] == 30
+    assert row["hinted"] > row["control"] > 0
+    assert row["share"] is None  # too few to speak of a saving
+
+
 def test_a_prompt_that_was_warmed_through_the_service_is_read_by_its_next_caller(
     make_world: MakeWorld, tmp_path: Path
 ) -> None:
