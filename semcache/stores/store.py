@@ -262,6 +262,14 @@ class Store(Protocol):
         """32 random bytes kept under this name, made on first use: the key of HMACs."""
         ...
 
+    def secrets(self) -> dict[str, bytes]:
+        """All of them by name: for moving house, since tenants are known by them."""
+        ...
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        """Keep this one where there is none of its name yet; whether it is the one that is kept now."""
+        ...
+
     # the ledger
     def book(self, rows: Sequence[LedgerRow]) -> None:
         """Append ledger rows."""

@@ -191,3 +191,12 @@ def test_of_many_that_swap_at_once_nobody_overwrites_another(store: Store) -> No
     for thread in threads:
         thread.join()
     assert store.load_document("counter") == b"40"
+
+
+def test_secrets_can_be_taken_along_and_never_replace_one_another(store: Store) -> None:
+    made = store.secret("tenants")
+    assert store.secrets() == {"tenants": made}
+    assert store.keep_secret("tenants", made)
+    assert not store.keep_secret("tenants", b"another")
+    assert store.keep_secret("recording", b"taken along")
+    assert (store.secret("tenants"), store.secret("recording")) == (made, b"taken along")
