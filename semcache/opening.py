@@ -81,4 +81,5 @@ def spending_limits(settings: Settings) -> SpendingLimits:
         Limit(settings.usd_per_day, settings.tokens_per_day),
         Limit(settings.credential_usd_per_day, settings.credential_tokens_per_day),
         {name: Limit(each.usd_per_day, each.tokens_per_day) for name, each in namespaces},
+        settings.soft_limit_share,
     )

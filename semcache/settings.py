@@ -70,6 +70,7 @@ class Settings:
     tokens_per_day: int | None = None
     credential_usd_per_day: float | None = None
     credential_tokens_per_day: int | None = None
+    soft_limit_share: float = 0.8
     strategies: tuple[str, ...] = DEFAULT_STRATEGIES
     routing: RoutingPolicy = field(default_factory=RoutingPolicy)
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -79,6 +80,7 @@ class Settings:
         _check(0 < self.routing.tolerance < 1, "routing.tolerance: must lie between 0 and 1, for example 0.05")
         for name in ("usd_per_day", "tokens_per_day", "credential_usd_per_day", "credential_tokens_per_day"):
             _check((getattr(self, name) or 1) > 0, f"{name}: must be greater than 0")
+        _check(0 < self.soft_limit_share <= 1, "soft_limit_share: must lie between 0 and 1, for example 0.8")
         _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
         _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
@@ -146,6 +148,7 @@ ABOUT = {
     "tokens_per_day": "tokens that may be spent upstream in a day",
     "credential_usd_per_day": "dollars a day that each credential may spend",
     "credential_tokens_per_day": "tokens a day that each credential may spend",
+    "soft_limit_share": "share of a limit from which on the log warns and answers say so (x-semcache-budget)",
     "strategies": "strategies in use, comma-separated, `all` or `none`; namespaces and callers can only narrow it",
     "routing": "table [routing] in semcache.toml: simple, moderate, complex, baseline, classifier, tolerance, "
     "cascade_streams, tasks, rules",

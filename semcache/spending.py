@@ -31,12 +31,12 @@ class Limit:
 
 @dataclass(frozen=True)
 class Limits:
-    """Of the whole service, of each credential, and of namespaces. From `warn_share` of a limit on it is said so."""
+    """Of the whole service, of each credential, and of namespaces. From `soft_share` of a limit on it is said so."""
 
     service: Limit = field(default_factory=Limit)
     credential: Limit = field(default_factory=Limit)
     namespaces: Mapping[str, Limit] = field(default_factory=dict)
-    warn_share: float = 0.8
+    soft_share: float = 0.8
 
     @property
     def are_none(self) -> bool:
@@ -51,6 +51,17 @@ class Limits:
         )
         yield from ((name, limit) for name, limit in named if not limit.is_none)
 
+    def of(self, account: str) -> Limit:
+        """The limit of an account by its name."""
+        kind, _, name = account.partition(" ")
+        match kind:
+            case "service":
+                return self.service
+            case "credential":
+                return self.credential
+            case _:
+                return self.namespaces.get(name, Limit())
+
 
 @dataclass(slots=True)
 class _Account:
@@ -58,18 +69,36 @@ class _Account:
     tokens: int = 0
     reserved_usd: float = 0.0
     reserved_tokens: int = 0
-    limit: Limit = field(default_factory=Limit)
     has_warned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What a request under way is expected to cost, on each of its accounts."""
+    """What a request under way is expected to cost, on each of its accounts.
+
+    `nearest`: the account of which most is used, and how much, where that is beyond the soft limit.
+    """
 
     day: int
     accounts: tuple[str, ...]
     usd: float
     tokens: int
+    nearest: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One account today, beside its limit."""
+
+    usd: float
+    tokens: int
+    limit: Limit
+
+    @property
+    def used_share(self) -> float:
+        """Of the nearer limit."""
+        usd, tokens = self.limit.usd_per_day, self.limit.tokens_per_day
+        return max(self.usd / usd if usd else 0.0, self.tokens / tokens if tokens else 0.0)
 
 
 class SpendingBook(Journalled):
@@ -96,9 +125,7 @@ class SpendingBook(Journalled):
         with self._lock:
             self._turn_page(now)
             for name, limit in limits:
-                account = self._account(name)
-                account.limit = limit
-                if (spent := _reached(account)) is not None:
+                if (spent := _reached(self._account(name), limit)) is not None:
                     raise BudgetExceeded(
                         f"spending: the {name.split()[0]}'s limit of {spent} a day is used up; it begins anew at "
                         "midnight UTC. Answers from memory are still served",
@@ -108,7 +135,11 @@ class SpendingBook(Journalled):
                 account = self._account(name)
                 account.reserved_usd += usd
                 account.reserved_tokens += tokens
-        return Reservation(self._day, tuple(name for name, _ in limits), usd, tokens)
+            used = [(name.split()[0], self._spent(name).used_share) for name, _ in limits]
+            nearest = max(
+                (each for each in used if each[1] >= self._limits.soft_share), key=lambda each: each[1], default=None
+            )
+        return Reservation(self._day, tuple(name for name, _ in limits), usd, tokens, nearest)
 
     def settle(self, reservation: Reservation, *, usd: float, tokens: int, now: float) -> None:
         """The request is over: what it cost takes the place of what was set aside. 0 where it failed."""
@@ -125,11 +156,15 @@ class SpendingBook(Journalled):
         names = [name for name, _ in self._limits.accounts(namespace, "") if not name.startswith("credential")]
         self._charge(names, usd=usd, tokens=tokens, now=now)
 
-    def spent(self, *, now: float) -> dict[str, tuple[float, int]]:
-        """Dollars and tokens of today by account; credentials by the beginning of their digest."""
+    def spent(self, *, now: float) -> dict[str, Spent]:
+        """Today by account; credentials by the beginning of their digest."""
         with self._lock:
             self._turn_page(now)
-            return {name: (account.usd, account.tokens) for name, account in self._accounts.items()}
+            return {name: self._spent(name) for name in self._accounts}
+
+    def _spent(self, name: str) -> Spent:
+        account = self._account(name)
+        return Spent(account.usd, account.tokens, self._limits.of(name))
 
     def to_bytes(self) -> bytes:
         with self._lock:
@@ -170,22 +205,17 @@ class SpendingBook(Journalled):
 
     def _warn(self, name: str, account: _Account) -> None:
         """Once a day, where most of a limit is used."""
-        if not account.has_warned and _used(account) >= self._limits.warn_share:
+        used = self._spent(name).used_share
+        if not account.has_warned and used >= self._limits.soft_share:
             account.has_warned = True
-            logger.warning("spending: %s has used %.0f %% of its limit of the day", name, 100 * _used(account))
+            logger.warning("spending: %s has used %.0f %% of its limit of the day", name, 100 * used)
 
 
-def _reached(account: _Account) -> str | None:
+def _reached(account: _Account, limit: Limit) -> str | None:
     """The limit that is used up, what is under way included; None: there is room."""
-    usd, tokens = account.limit.usd_per_day, account.limit.tokens_per_day
+    usd, tokens = limit.usd_per_day, limit.tokens_per_day
     if usd is not None and account.usd + account.reserved_usd >= usd:
         return f"${usd:g}"
     if tokens is not None and account.tokens + account.reserved_tokens >= tokens:
         return f"{tokens:,} tokens"
     return None
-
-
-def _used(account: _Account) -> float:
-    """The share of the nearer limit that is used."""
-    usd, tokens = account.limit.usd_per_day, account.limit.tokens_per_day
-    return max(account.usd / usd if usd else 0.0, account.tokens / tokens if tokens else 0.0)

@@ -185,10 +185,13 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
     price = None if asked.prices_of is None else price_on(assembly.prices, asked.prices_of)
     report = savings_of(assembly.store, asked.query(), now=now, price=price)
     spent = assembly.spending.spent(now=now)
-    today = {account: {"usd": usd, "tokens": tokens} for account, (usd, tokens) in spent.items()}
+    today = {account: {**asdict(each), "used_share": each.used_share} for account, each in spent.items()}
     if asked.format == "csv":
         return Response(savings_csv(report), media_type="text/csv; charset=utf-8")
-    return {**savings_view(report), "limited_today": today}
+    path = assembly.miss_path
+    breakers = [{**asdict(each), "says": each.says()} for each in path.shaping.caching.breakers.all()]
+    brevity = [asdict(each) for each in path.brief.brevity.measured()]
+    return {**savings_view(report), "limited_today": today, "breaks_prefix": breakers, "brevity": brevity}
 
 
 @router.get("/decisions")

@@ -59,6 +59,8 @@ class Service:
         if parts.assembly is not None:
             self.metrics.watch(parts.assembly.store)
             self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
+            breakers = parts.assembly.miss_path.shaping.caching.breakers
+            self.metrics.watch_spending(parts.assembly.spending, breakers, clock=parts.clock)
         self.metrics.degraded.set(bool(self.fault))
 
     @classmethod

@@ -66,6 +66,14 @@ class PromptCaching:
         placement = best_placement(outlook, model, on=datetime.fromtimestamp(now, UTC).date())
         return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
 
+    def held_tokens(self, request: Request, model: Model | None) -> int:
+        """How much of the prompt Claude is believed to hold, from its beginning on."""
+        if model is None:
+            return 0
+        places, now = prefix_of(request, model).places, self._clock()
+        held = (place.reach_tokens for place in places if self.memory.held_for(place.digest, now=now) is not None)
+        return max(held, default=0)
+
     def note(self, planned: Planned, answer: Answer, began_at: float, *, whole: Planned | None = None) -> None:
         """Learn from what was sent; the answer is here, and nothing that goes wrong now may lose it.
 
