@@ -220,6 +220,7 @@ def _cache(ground: _Ground, learning: Learning) -> Cache:
             settings.ttl_seconds,
             settings.max_entry_bytes,
             settings.writes_per_hour,
+            settings.refresh_seconds,
             settings.namespaces,
         ),
         consent=ground.consent.serving_objection,

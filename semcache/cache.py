@@ -16,7 +16,7 @@ from semcache.entry import DOWNSHIFTED_TAG, Bypass, Embedding, Entry, Exemplar, 
 from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, Purpose, relabelled
 from semcache.learning.learning import Learning
-from semcache.learning.lessons import Asked, MissLesson, shadowed
+from semcache.learning.lessons import Asked, Keep, MissLesson, shadowed
 from semcache.learning.reports import REPORTED, is_withdrawn
 from semcache.message import Message, Usage
 from semcache.policy import Policy
@@ -93,6 +93,8 @@ class Cache:
         except StoreError as error:
             _failed_open("counting a hit", error)
         self._noted("hit", lambda: self._note_hit(request, hit))
+        if self._soon_expires(hit.entry):
+            self._noted("age", lambda: self._learning.note_stale(hit.entry, question, request, self._keep(request)))
         logger.debug("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
         return Answer(message=message, lookup=hit)
 
@@ -164,7 +166,15 @@ class Cache:
             self._learning.note_repeat(request.caller.namespace)
             return
         asked = Asked(hit.question, hit.embedding, hit.key)
-        self._learning.note_hit(hit, asked, request, lambda fresh: self.remember(request, fresh, is_by_hand=False))
+        self._learning.note_hit(hit, asked, request, self._keep(request))
+
+    def _soon_expires(self, entry: Entry) -> bool:
+        if entry.expires_at is None or not self.policy.refresh_seconds:
+            return False
+        return entry.expires_at - self._clock() <= self.policy.refresh_seconds
+
+    def _keep(self, request: Request) -> Keep:
+        return lambda fresh: self.remember(request, fresh, is_by_hand=False)
 
     def _note_answer(self, request: Request, answer: Answer) -> None:
         match answer.lookup:
@@ -177,7 +187,7 @@ class Cache:
             case Miss():
                 self._learning.note_repeat(request.caller.namespace)
             case Bypass(reason=reason, would_be=would_be) if reason == SHADOW:
-                outcome = shadowed(would_be, answer, lambda fresh: self.remember(request, fresh, is_by_hand=False))
+                outcome = shadowed(would_be, answer, self._keep(request))
                 self._learning.note_shadow(request.caller.namespace, outcome)
 
     def _noted(self, what: str, note: Callable[[], None]) -> None:

@@ -55,6 +55,7 @@ class Call:
     purpose: Purpose = Purpose.ANSWER
     is_tentative: bool = False
     routed: Routed | None = None
+    name: str = ""  # of a call for ourselves: which of its lesson's questions this is
 
 
 @dataclass(frozen=True)
