@@ -102,3 +102,24 @@ def test_a_file_that_cannot_be_read_is_one_line_of_error(run, name, text, proble
 
 def test_a_service_that_is_not_there_is_named(run):
     assert "nothing answers at http://127.0.0.1:9" in run("status", "x", "--url", "http://127.0.0.1:9", code=1).stderr
+
+
+def test_an_import_asks_the_questions_without_an_answer_in_one_batch(world, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = f"question,answer\n{TOPICS[0]},At less than 100 degrees.\n{TOPICS[2]},\n{TOPICS[3]},\n,lost\n"
+    Path("faq.csv").write_text(rows)
+    here = {
+        "SEMCACHE_MODELS_DIR": str(MODELS), "SEMCACHE_EMBEDDER": "hashed", "SEMCACHE_UPSTREAM": world.upstream_url,
+        "ANTHROPIC_API_KEY": "key-of-anna",
+    }  # fmt: skip
+    words = ["import", "faq.csv", "--data-dir", "state", "--json"]
+    without = CliRunner().invoke(main, words, env=here)
+    assert [error["line"] for error in json.loads(without.stdout)["faq.csv"]["errors"]] == [3, 4, 5]
+    warmed = json.loads(CliRunner().invoke(main, [*words, "--warm"], env=here).stdout)["faq.csv"]
+    assert (warmed["unchanged"], warmed["asked"], warmed["answered"]) == (1, 2, 2)
+    assert [error["line"] for error in warmed["errors"]] == [5]
+    assert len(world.sent()) == 2
+    again = json.loads(CliRunner().invoke(main, [*words, "--warm"], env=here).stdout)["faq.csv"]
+    assert (again["answered"], len(world.sent())) == (2, 2)
+    asked = CliRunner().invoke(main, ["ask", TOPICS[2], "--data-dir", "state", "--json"], env=here)
+    assert "exact" in asked.stdout
