@@ -233,6 +233,7 @@ def _cache(ground: _Ground, learning: Learning, turns: Turns | None) -> Cache:
             settings.ttl_seconds,
             settings.max_entry_bytes,
             settings.writes_per_hour,
+            settings.refresh_seconds,
             settings.namespaces,
         ),
         consent=ground.consent.serving_objection,

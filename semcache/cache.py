@@ -95,6 +95,8 @@ class Cache:
         except StoreError as error:
             _failed_open("counting a hit", error)
         self._noted("hit", lambda: self._note_hit(request, hit))
+        if self._soon_expires(hit.entry):
+            self._noted("age", lambda: self._learning.note_stale(hit.entry, question, request, self.keeping(request)))
         logger.debug("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
         return Answer(message=message, lookup=hit)
 
@@ -128,6 +130,10 @@ class Cache:
         if not is_by_hand and is_withdrawn(self.store, miss, message, k=NEAREST):
             return None
         return self._storing.put(request, message, miss)
+
+    def keeping(self, request: Request) -> Keep:
+        """How a lesson stores a fresh answer to this request."""
+        return lambda fresh, generation: self.remember(request, fresh, is_by_hand=False, generation=generation)
 
     @property
     def learning(self) -> Learning:
@@ -169,7 +175,12 @@ class Cache:
             self._learning.note_repeat(request.caller.namespace)
             return
         asked = Asked(hit.question, hit.embedding, hit.key)
-        self._learning.note_hit(hit, asked, request, self._keeping(request))
+        self._learning.note_hit(hit, asked, request, self.keeping(request))
+
+    def _soon_expires(self, entry: Entry) -> bool:
+        if entry.expires_at is None or not self.policy.refresh_seconds:
+            return False
+        return entry.expires_at - self._clock() <= self.policy.refresh_seconds
 
     def _note_answer(self, request: Request, answer: Answer) -> None:
         match answer.lookup:
@@ -182,11 +193,8 @@ class Cache:
             case Miss():
                 self._learning.note_repeat(request.caller.namespace)
             case Bypass(reason=reason, would_be=would_be) if reason == SHADOW:
-                outcome = shadowed(would_be, answer, self._keeping(request))
+                outcome = shadowed(would_be, answer, self.keeping(request))
                 self._learning.note_shadow(request.caller.namespace, outcome)
-
-    def _keeping(self, request: Request) -> Keep:
-        return lambda fresh, generation: self.remember(request, fresh, is_by_hand=False, generation=generation)
 
     def _noted(self, what: str, note: Callable[[], None]) -> None:
         """Whatever goes wrong with learning must not cost the caller his answer."""

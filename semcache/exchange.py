@@ -56,6 +56,7 @@ class Call:
     is_tentative: bool = False
     routed: Routed | None = None
     budget: str = ""
+    name: str = ""  # of a call for ourselves: which of its lesson's questions this is
 
 
 @dataclass(frozen=True)

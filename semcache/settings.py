@@ -54,6 +54,8 @@ class Settings:
     max_bytes: int = 2_000_000_000
     max_entry_bytes: int = 1_000_000
     writes_per_hour: int = 1000
+    refresh_seconds: float = 0.0
+    own_jobs_wait_seconds: float = 0.0
     ledger_rows_days: float = 30.0
     ledger_sums_days: float = 800.0
     max_request_bytes: int = 32_000_000
@@ -82,6 +84,11 @@ class Settings:
             _check((getattr(self, name) or 1) > 0, f"{name}: must be greater than 0")
         _check(0 < self.soft_limit_share <= 1, "soft_limit_share: must lie between 0 and 1, for example 0.8")
         _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
+        _check(self.refresh_seconds >= 0, "refresh_seconds: must not be negative; 0 means that answers expire")
+        _check(
+            0 <= self.own_jobs_wait_seconds <= 86_400,
+            "own_jobs_wait_seconds: must lie between 0 (asked at once) and 86400, for example 7200",
+        )
         _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
         for name in (
@@ -132,6 +139,8 @@ ABOUT = {
     "max_bytes": "bytes of stored text kept before eviction",
     "max_entry_bytes": "largest message that is stored",
     "writes_per_hour": "answers that one credential may add to a shared namespace in an hour; 0: any number",
+    "refresh_seconds": "an answer that is served so many seconds before its end, or less, is asked anew; 0: none is",
+    "own_jobs_wait_seconds": "how long audits, comparisons and refreshes may wait for half price; 0: asked at once",
     "ledger_rows_days": "days for which the ledger keeps a row for every request; then sums by the hour",
     "ledger_sums_days": "days for which it keeps these sums",
     "max_request_bytes": "largest request body that is read, as at Claude",

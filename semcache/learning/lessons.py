@@ -60,6 +60,16 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class Refresh:
+    """An answer was served that soon expires: it is asked anew, so that it does not go cold; `keep` stores it."""
+
+    entry_id: str
+    question: str = field(repr=False)
+    request: Request = field(repr=False)
+    keep: Keep = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Report:
     """A person said whether an answer is right; `candidate` is the evidence there was for it."""
 
@@ -99,4 +109,4 @@ def shadowed(would_be: Hit | Miss | None, answer: Answer, keep: Keep) -> ShadowL
     return None
 
 
-Lesson = MissLesson | ShadowLesson | Audit | Report | RouteLesson
+Lesson = MissLesson | ShadowLesson | Audit | Refresh | Report | RouteLesson

@@ -49,7 +49,9 @@ class RouteComparing:
         self._clock = clock
 
     def learn(self, lesson: RouteLesson, send: Send | None) -> None:
-        """Raises `UpstreamError`: what cannot be asked leaves the evidence as it is."""
+        """Raises `UpstreamError`: what cannot be asked leaves the evidence as it is. Nothing changes before the last
+        question has been answered.
+        """
         if send is None:
             return
         other = self._asked(lesson, send)
@@ -72,7 +74,7 @@ class RouteComparing:
     def _asked(self, lesson: RouteLesson, send: Send) -> Message:
         body = {name: value for name, value in lesson.other.body.items() if name != "stream"}
         try:
-            message = send(Call(replace(lesson.other, body=body, raw=None)))
+            message = send(Call(replace(lesson.other, body=body, raw=None), name="other"))
         except UpstreamError:
             logger.warning("a comparison of models in %s could not be made: upstream failed", lesson.namespace)
             raise

@@ -202,11 +202,15 @@ def decisions(service: TheService, limit: Annotated[int, Query(ge=1, le=500)] = 
 
 @router.get("/batches")
 def batches(service: TheService) -> Json:
-    """All batches that have not ended, whoever's they are: how far they are, never what they hold."""
+    """All batches that have not ended, whoever's they are: how far they are, never what they hold.
+
+    `own_jobs`: audits, comparisons and refreshes that wait to become one.
+    """
     if service.office is None:
-        return {"batches": []}
+        return {"batches": [], "own_jobs": 0}
     kept = service.office.batches
-    return {"batches": [batch_view(record, kept.counts(record.id)) for record in kept.unended()]}
+    views = [batch_view(record, kept.counts(record.id)) for record in kept.unended()]
+    return {"batches": views, "own_jobs": service.office.room.waiting}
 
 
 @router.get("/quality")

@@ -78,9 +78,11 @@ class Service:
     async def running(self) -> AsyncIterator[Service]:
         """Keep the store in order while serving; at the end let go of everything."""
         upkeep = asyncio.create_task(self._keep_up(), name="semcache-upkeep")
-        if self.parts.assembly is not None:
-            self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
         self.office = self._opened_office()
+        if self.parts.assembly is not None:
+            send = blocking_send(self.flights, asyncio.get_running_loop())
+            room = self.office.room if self.office is not None and self.settings.own_jobs_wait_seconds else None
+            self.parts.assembly.learning.start(send, room=room)
         self._recorder = self._opened_recorder()
         tasks = [upkeep]
         if self.office is not None:
@@ -94,6 +96,8 @@ class Service:
                     await task
             if self.parts.assembly is not None:
                 await asyncio.to_thread(self.parts.assembly.learning.stop)
+            if self.office is not None:
+                await asyncio.to_thread(self.office.room.close)
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.close)
             await self.parts.upstream.aclose()

@@ -17,6 +17,7 @@ from semcache.strategies.breakpoints.memory import PrefixMemory
 from semcache.strategies.breakpoints.placing import STRATEGY, marked
 from semcache.strategies.breakpoints.planning import Mark, Outlook, Placement, best_placement, outlook_of
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, prefix_of
+from semcache.strategies.breakpoints.siblings import expected_in_batch
 from semcache.strategies.consent import Consent
 from semcache.strategies.routing.conversations import system_text
 
@@ -63,6 +64,7 @@ class PromptCaching:
         """The cheapest set of marks, for strategies that compare other ways to send the request."""
         now = self._clock()
         outlook = outlook_of(prefix_of(request, model), self.memory, _groups(request), now=now)
+        outlook = expected_in_batch(outlook, request)
         placement = best_placement(outlook, model, on=datetime.fromtimestamp(now, UTC).date())
         return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
 
