@@ -62,6 +62,16 @@ class _Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What an account has spent today, and may. `usd` and `tokens` do not hold what is under way."""
+
+    account: str
+    usd: float
+    tokens: int
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
     """What a request under way is expected to cost, on each of its accounts."""
 
@@ -136,6 +146,20 @@ class SpendingBook:
         with self._lock:
             self._turn_page(now)
             return {name: (account.usd, account.tokens) for name, account in self._accounts.items()}
+
+    def standings(self, *, now: float, most: int) -> list[Standing]:
+        """Today's accounts with their limits: the service, namespaces, then the credentials that have spent most.
+
+        The service and namespaces with a limit are there though nothing was spent.
+        """
+        spent = self.spent(now=now)
+        common = {"service": self._limits.service}
+        common |= {f"namespace {name}": limit for name, limit in sorted(self._limits.namespaces.items())}
+        own = sorted((name for name in spent if name not in common), key=lambda name: (-spent[name][0], name))
+        limited = {**common, **dict.fromkeys(own[:most], self._limits.credential)}
+        return [
+            Standing(name, *spent.get(name, (0.0, 0)), limit) for name, limit in limited.items() if not limit.is_none
+        ]
 
     def to_bytes(self) -> bytes:
         with self._lock:

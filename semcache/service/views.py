@@ -7,6 +7,7 @@ from semcache.canonical import Identity
 from semcache.curation import ImportReport
 from semcache.entry import Bypass, Considered, Entry, Exemplar, Hit, Lookup, Miss
 from semcache.request import Json
+from semcache.spending import Standing
 from semcache.stores.batch_store import BatchRecord
 
 
@@ -39,13 +40,24 @@ def exemplar_view(exemplar: Exemplar) -> Json:
 
 
 def batch_view(record: BatchRecord, counts: Counts) -> Json:
-    """Of a batch under way: how far it is, not whose it is or what it holds."""
+    """Of a batch: how far it is, not whose it is or what it holds."""
     return {
         "id": record.id,
         "accepted_at": record.accepted_at,
         "status": type(record.state).__name__.lower(),
         "total": record.total,
         "request_counts": counts.body(),
+    }
+
+
+def standing_view(standing: Standing) -> Json:
+    """What was spent today, and the most that may be; null: any amount."""
+    limit = standing.limit
+    return {
+        "usd": standing.usd,
+        "tokens": standing.tokens,
+        "usd_per_day": limit.usd_per_day,
+        "tokens_per_day": limit.tokens_per_day,
     }
 
 

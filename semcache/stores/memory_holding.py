@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from semcache.entry import Entry, Exemplar, Label
 from semcache.request import encode_json
+from semcache.stores.paging import Order, Position
 from semcache.stores.store import Selection, Serving
 from semcache.stores.worth import worth_of
 
@@ -24,6 +25,14 @@ class Held:
     @property
     def worth(self) -> float:
         return worth_of(self.heat, cost_usd=self.entry.cost_usd, held_bytes=self.held_bytes)
+
+    def position(self, order: Order) -> Position:
+        """Where it stands in a listing."""
+        match order:
+            case Order.NEWEST:
+                return Position(self.entry.created_at, self.number)
+            case Order.HITS:
+                return Position(float(self.entry.hits), self.number)
 
     def is_meant_by(self, selection: Selection) -> bool:
         """Whether it meets every given condition."""

@@ -34,9 +34,8 @@ def test_auto_is_answered_and_the_headers_say_by_whom_and_why(world: World) -> N
 
 
 def test_the_official_client_streams_auto(world: World) -> None:
-    with world.client().messages.stream(
-        model="auto", max_tokens=200, messages=[{"role": "user", "content": EXTRACT}]
-    ) as stream:
+    asked = {"model": "auto", "max_tokens": 200, "messages": [{"role": "user", "content": EXTRACT}]}
+    with world.client() as client, client.messages.stream(**asked) as stream:
         assert "4711" in stream.get_final_text()
     assert stream.response.headers["x-semcache-route"].startswith(HAIKU)
 
@@ -114,9 +113,8 @@ def test_a_stream_is_only_held_back_for_a_check_where_the_operator_wants_it(
         return "I'm not sure about that." if body["model"] == HAIKU else "4711"
 
     world = make_world(answers=answers, routing=RoutingPolicy(cascade_streams=holds_back))
-    with world.client().messages.stream(
-        model="auto", max_tokens=200, messages=[{"role": "user", "content": EXTRACT}]
-    ) as stream:
+    asked = {"model": "auto", "max_tokens": 200, "messages": [{"role": "user", "content": EXTRACT}]}
+    with world.client() as client, client.messages.stream(**asked) as stream:
         text = stream.get_final_text()
     assert text == ("4711" if holds_back else "I'm not sure about that.")
     assert models(world) == ([HAIKU, SONNET] if holds_back else [HAIKU])
