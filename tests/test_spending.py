@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from semcache import Hit, SemanticCache, Settings
 from semcache.errors import BudgetExceeded, UpstreamStatus
 from semcache.policy import Namespace
-from semcache.spending import Limit, Limits, SpendingBook
+from semcache.spending import Limit, Limits, SpendingBook, Standing
 from semcache.wire_errors import error_response
 
 DAY = 86_400.0
@@ -116,6 +116,21 @@ def test_what_was_spent_today_survives_a_restart(opened: Any) -> None:
     again = opened(store="local:", tokens_per_day=40)
     with pytest.raises(BudgetExceeded):
         ask_many(again, 3)
+
+
+def test_accounts_stand_with_their_limits_whether_or_not_anything_was_spent(clock: Clock) -> None:
+    shop, each = Limit(tokens_per_day=9), Limit(usd_per_day=1)
+    book = SpendingBook(Limits(Limit(usd_per_day=10), each, {"shop": shop, "free": Limit()}))
+    for credential, usd in (("poor", 0.25), ("rich", 0.75), ("middling", 0.5)):
+        held = book.reserve("free", credential, usd=usd, tokens=4, now=clock.now)
+        book.settle(held, usd=usd, tokens=4, now=clock.now)
+    assert book.standings(now=clock.now, most=2) == [
+        Standing("service", 1.5, 12, Limit(usd_per_day=10)),
+        Standing("namespace shop", 0.0, 0, shop),
+        Standing("credential rich", 0.75, 4, each),
+        Standing("credential middling", 0.5, 4, each),
+    ]
+    assert SpendingBook(Limits()).standings(now=clock.now, most=2) == []
 
 
 def test_most_of_a_limit_is_a_warning_once_a_day(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

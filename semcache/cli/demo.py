@@ -79,7 +79,7 @@ def _prepare(url: str) -> None:
 def _ask_all(url: str) -> list[dict[str, Any]]:
     from semcache.cli.remote import ask_service, sdk_client
 
-    asked = {"model": MODEL, "max_tokens": 1024, "namespace": NAMESPACE, "tags": (TAG,)}
+    asked: dict[str, Any] = {"model": MODEL, "max_tokens": 1024, "namespace": NAMESPACE, "tags": (TAG,)}
     with sdk_client(url) as client:
         return [
             {"shows": shows, "question": question, **ask_service(client, question, mode=mode, **asked)}

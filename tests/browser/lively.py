@@ -23,7 +23,15 @@ HOURS = 24
 _RULES = "You are the support desk of Fernhill, which sells garden sensors. Answer briefly and kindly. " * 60
 _ESSAYS = [
     f"Explain in a few sentences how {thing} works, for a gardener who has never used one."
-    for thing in ("a drip line", "a cold frame", "a wormery", "a rain barrel", "a heat mat", "a trellis", "a mulch mower")
+    for thing in (
+        "a drip line",
+        "a cold frame",
+        "a wormery",
+        "a rain barrel",
+        "a heat mat",
+        "a trellis",
+        "a mulch mower",
+    )
 ]
 _EXTRACT = "Extract the order number from this mail: Hello, order {} has not arrived. Kind regards, Mo"
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import httpx2
 import pytest
 from worlds import RESET, World, until
 
@@ -171,13 +174,15 @@ def test_auto_is_answered_where_the_cache_is_broken(make_world: MakeWorld, tmp_p
     assert (response.status_code, response.json()["model"]) == (200, SONNET)
 
 
-def test_the_command_line_shows_the_route(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_shows_the_route_and_leaves_no_connection(world: World) -> None:
     from click.testing import CliRunner
 
     from semcache.cli import main
 
     run = CliRunner().invoke(main, ["ask", "--url", world.url, "--model", "auto", "--json", EXTRACT])
     assert json.loads(run.stdout)["route"] == f"{HAIKU} (simple extraction)"
+    clients = [each for each in gc.get_objects() if isinstance(each, anthropic.Anthropic)]
+    assert [each for each in clients if each.base_url.port == httpx2.URL(world.url).port and not each.is_closed()] == []
 
 
 @pytest.mark.parametrize("stream", [False, True])

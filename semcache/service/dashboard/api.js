@@ -43,10 +43,19 @@ export function query(values) {
 }
 
 async function reach(url, options) {
+  const request = wired(url, options);
   try {
-    return await fetch(url, { credentials: "omit", redirect: "error", ...options });
+    return await fetch(request);
   } catch {
     throw new Gone("The service cannot be reached.");
+  }
+}
+
+function wired(url, options) {
+  try {
+    return new Request(url, { credentials: "omit", redirect: "error", ...options });
+  } catch {
+    throw new Refused("A key or a namespace holds a character that cannot be sent in a header: use Latin ones.");
   }
 }
 

@@ -3,16 +3,16 @@
 import { Gone, Refused } from "./api.js";
 import { byId, el } from "./dom.js";
 
-// Do it; what the service objects to is shown in the open dialog, else at the foot of the page.
-export async function attempt(work, button = null) {
+// Do it; what the service objects to is shown in the open dialog or in a place of its own, else at the foot of the page.
+export async function attempt(work, button = null, place = null) {
   if (button) button.disabled = true;
+  if (place) place.textContent = "";
   try {
     await work();
   } catch (error) {
     if (!(error instanceof Refused || error instanceof Gone)) throw error;
-    const dialog = [...document.querySelectorAll("dialog[open]")].at(-1);
-    const place = dialog?.querySelector(".problem");
-    if (place) place.textContent = error.message;
+    const there = place ?? [...document.querySelectorAll("dialog[open]")].at(-1)?.querySelector(".problem");
+    if (there) there.textContent = error.message;
     else notify(error.message, "problem");
   } finally {
     if (button) button.disabled = false;

@@ -21,7 +21,7 @@ export function openLookup(namespaceOf, open) {
       const body = { question, model, ...(system && { system }) };
       const headers = { ...(namespaceOf() && { "x-semcache-namespace": namespaceOf() }), ...(key && { "x-api-key": key }) };
       show("lookup-result", ...told(await ask("/lookup", { method: "POST", body, headers }), Boolean(key), open));
-    }, event.submitter);
+    }, event.submitter, byId("lookup-problem"));
   });
 }
 
