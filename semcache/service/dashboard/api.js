@@ -5,6 +5,24 @@ import { byId } from "./dom.js";
 
 const KEY = "semcache-admin-key";
 
+// In memory only where the browser forbids even this.
+let remembered = null;
+const held = () => {
+  try {
+    return sessionStorage.getItem(KEY);
+  } catch {
+    return remembered;
+  }
+};
+const hold = (key) => {
+  remembered = key;
+  try {
+    sessionStorage.setItem(KEY, key);
+  } catch {
+    // It is remembered.
+  }
+};
+
 // The service said no, in words that may be shown.
 export class Refused extends Error {}
 // It wants the admin key, and nobody has given it.
@@ -13,7 +31,7 @@ export class Locked extends Refused {}
 export class Gone extends Error {}
 
 export async function ask(path, { method = "GET", body, headers = {} } = {}) {
-  const key = sessionStorage.getItem(KEY);
+  const key = held();
   const response = await reach(`/semcache/v1${path}`, {
     method,
     headers: {
@@ -28,7 +46,7 @@ export async function ask(path, { method = "GET", body, headers = {} } = {}) {
   const message = said.error?.message ?? `The service answered ${response.status}.`;
   if (response.status !== 401) throw new Refused(message);
   // Another request may have brought the right key meanwhile.
-  if (sessionStorage.getItem(KEY) === key) await askForKey(key !== null);
+  if (held() === key) await askForKey(key !== null);
   return ask(path, { method, body, headers });
 }
 
@@ -79,7 +97,7 @@ function askForKey(wasWrong) {
       asking = null;
       isDeclined = dialog.returnValue !== "use";
       if (isDeclined) return reject(new Locked("The admin key is needed."));
-      sessionStorage.setItem(KEY, key);
+      hold(key);
       return resolve();
     }, { once: true });
     dialog.showModal();

@@ -54,7 +54,7 @@ function weighed(candidates) {
   const rows = candidates.map((each) => {
     const evidence = each.contributions.slice(0, WEIGHTIEST).map((one) => el("li", {}, one.says));
     const why = evidence.length ? el("details", {}, el("summary", {}, each.says), el("ul", { class: "evidence" }, evidence)) : each.says;
-    return { cells: [each.wording ?? each.entry, each.similarity.toFixed(3), share(each.confidence), why] };
+    return { cells: [each.wording ?? each.entry, each.similarity.toFixed(3), share(each.confidence, 2), why] };
   });
   const columns = [{ name: "Stored question", text: true }, { name: "similarity", n: true }, { name: "right", n: true }, { name: "verdict", text: true }];
   return table({ caption: "What was weighed", columns, rows });

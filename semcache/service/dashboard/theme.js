@@ -2,7 +2,15 @@
 // Without a choice the page follows the system.
 {
   const KEY = "semcache-theme";
-  const kept = localStorage.getItem(KEY);
+  // Where a browser forbids storage, a choice holds until the page is left.
+  const storage = (act) => {
+    try {
+      return act(localStorage);
+    } catch {
+      return null;
+    }
+  };
+  const kept = storage((store) => store.getItem(KEY));
   if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
   const isDark = () => {
     const chosen = document.documentElement.dataset.theme;
@@ -17,7 +25,7 @@
     button.addEventListener("click", () => {
       const next = isDark() ? "light" : "dark";
       document.documentElement.dataset.theme = next;
-      localStorage.setItem(KEY, next);
+      storage((store) => store.setItem(KEY, next));
       tell();
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", tell);
