@@ -62,6 +62,7 @@ class Settings:
     read_timeout_seconds: float = 660.0
     ping_seconds: float = 15.0
     threads: int | None = None
+    workers: int = 1
     log_level: str = "INFO"
     record: Path | None = None
     record_redacted: bool = True
@@ -92,6 +93,7 @@ class Settings:
             "ledger_sums_days",
         ):
             _check(getattr(self, name) > 0, f"{name}: must be greater than 0")
+        _check(self.workers > 0, "workers: must be greater than 0")
         _check(self.threads is None or self.threads > 0, "threads: must be greater than 0")
         _check(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "log_level: use DEBUG, INFO, WARNING or ERROR")
         known = {key.label for key in self.api_keys}
@@ -136,6 +138,7 @@ ABOUT = {
     "read_timeout_seconds": "longest silence of the upstream",
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
+    "workers": "worker processes of `semcache serve`, which share the store",
     "log_level": "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged",
     "record": "file to which every request and its answer is appended, for `semcache replay`; none: no file",
     "record_redacted": "replace credentials, mail addresses and long numbers in the recording by marks",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from semcache.entry import Entry, Exemplar, Label
 from semcache.request import encode_json
 from semcache.stores.paging import Order, Position
-from semcache.stores.store import Selection, Serving
+from semcache.stores.store import Page, Selection, Serving
 from semcache.stores.worth import worth_of
 
 
@@ -61,6 +63,27 @@ class Held:
 
     def _answered(self) -> list[str]:
         return [self.entry.question, *(each.text for each in self.exemplars if each.label is Label.POSITIVE)]
+
+
+def least_worth(among: list[Held], expired: list[Held], *, surplus: int, surplus_bytes: int) -> list[Held]:
+    """Of these, those whose removal leaves no surplus: expired ones first, then what saves least per byte."""
+    gone = {held.number for held in expired}
+    alive = sorted((held for held in among if held.number not in gone), key=lambda held: (held.worth, held.number))
+    chosen = []
+    for held in [*expired, *alive]:
+        if surplus <= 0 and surplus_bytes <= 0:
+            break
+        chosen.append(held)
+        surplus, surplus_bytes = surplus - 1, surplus_bytes - held.held_bytes
+    return chosen
+
+
+def page_of(placed: Iterable[tuple[Position, Entry]], *, limit: int, cursor: str | None) -> Page:
+    """The entries behind a cursor, those in the highest places first. Raises `InvalidRequest`."""
+    before = Position.decode(cursor)
+    behind = sorted((pair for pair in placed if before is None or pair[0] < before), key=itemgetter(0))[::-1]
+    more = behind[limit - 1][0].encode() if len(behind) > limit else None
+    return Page(tuple(entry for _, entry in behind[:limit]), more)
 
 
 def bytes_of(entry: Entry) -> int:
