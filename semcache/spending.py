@@ -71,6 +71,11 @@ class Standing:
     tokens: int
     limit: Limit
 
+    @property
+    def used_share(self) -> float:
+        """Of the nearer limit."""
+        return _share(self.usd, self.tokens, self.limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
@@ -210,6 +215,12 @@ def _reached(account: _Account) -> str | None:
 
 
 def _used(account: _Account) -> float:
+    return _share(account.usd, account.tokens, account.limit)
+
+
+def _share(usd: float, tokens: int, limit: Limit) -> float:
     """The share of the nearer limit that is used."""
-    usd, tokens = account.limit.usd_per_day, account.limit.tokens_per_day
-    return max(account.usd / usd if usd else 0.0, account.tokens / tokens if tokens else 0.0)
+    return max(
+        usd / limit.usd_per_day if limit.usd_per_day else 0.0,
+        tokens / limit.tokens_per_day if limit.tokens_per_day else 0.0,
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from semcache.batching.message_batch import Counts
 from semcache.canonical import Identity
 from semcache.curation import ImportReport
@@ -51,13 +53,12 @@ def batch_view(record: BatchRecord, counts: Counts) -> Json:
 
 
 def standing_view(standing: Standing) -> Json:
-    """What was spent today, and the most that may be; null: any amount."""
-    limit = standing.limit
+    """What was spent today, the most that may be (null: any amount), and how much of that is used."""
     return {
         "usd": standing.usd,
         "tokens": standing.tokens,
-        "usd_per_day": limit.usd_per_day,
-        "tokens_per_day": limit.tokens_per_day,
+        "limit": asdict(standing.limit),
+        "used_share": standing.used_share,
     }
 
 

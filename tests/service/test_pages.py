@@ -123,7 +123,8 @@ def test_the_most_used_answers_come_first_where_that_is_wanted(world: World) -> 
 def test_limits_are_told_before_anything_is_spent(make_world) -> None:
     world = make_world(usd_per_day=2.0)
     limited = get(world, "/semcache/v1/savings").json()["limited_today"]
-    assert limited == {"service": {"usd": 0.0, "tokens": 0, "usd_per_day": 2.0, "tokens_per_day": None}}
+    limit = {"usd_per_day": 2.0, "tokens_per_day": None}
+    assert limited == {"service": {"usd": 0.0, "tokens": 0, "limit": limit, "used_share": 0.0}}
 
 
 def test_batches_are_told_without_their_owner(world: World) -> None:

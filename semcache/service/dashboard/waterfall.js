@@ -32,12 +32,11 @@ function projected(projection) {
 }
 
 export function showLimits(today) {
-  const rows = Object.entries(today).map(([account, each]) => {
-    const used = Math.max(each.usd_per_day ? each.usd / each.usd_per_day : 0, each.tokens_per_day ? each.tokens / each.tokens_per_day : 0);
+  const rows = Object.entries(today).map(([account, { usd: dollars, tokens, limit, used_share: used }]) => {
     const mood = used >= 1 ? "loss" : used >= 0.8 ? "near" : "gain";
     const spent = [
-      each.usd_per_day !== null && `${usd(each.usd, 2)} of ${usd(each.usd_per_day, 2)}`,
-      each.tokens_per_day !== null && `${count(each.tokens)} of ${count(each.tokens_per_day)} tokens`,
+      limit.usd_per_day !== null && `${usd(dollars, 2)} of ${usd(limit.usd_per_day, 2)}`,
+      limit.tokens_per_day !== null && `${count(tokens)} of ${count(limit.tokens_per_day)} tokens`,
     ].filter(Boolean);
     return { cells: [account, bar(used, mood, { track: true }), spent.join(", "), share(used, 0)] };
   });
