@@ -1,4 +1,7 @@
-"""A service that has had a day of mixed traffic: something to look at in every part of the dashboard."""
+"""A service that has had a day of mixed traffic: something to look at in every part of the dashboard.
+
+`benchmarks/results/dashboard*.png` are the tops of the pictures `wide-light` and `wide-dark` that the tests take of it.
+"""
 
 from __future__ import annotations
 
