@@ -166,6 +166,17 @@ class SpendingBook(Journalled):
         account = self._account(name)
         return Spent(account.usd, account.tokens, self._limits.of(name))
 
+    def standings(self, *, now: float, most: int) -> dict[str, Spent]:
+        """Today's accounts with a limit: the service, namespaces, then so many credentials, those that spent most.
+
+        The service and namespaces are there though nothing was spent.
+        """
+        spent = self.spent(now=now)
+        common = ["service", *(f"namespace {name}" for name in sorted(self._limits.namespaces))]
+        own = sorted((name for name in spent if name not in common), key=lambda name: (-spent[name].usd, name))
+        found = {name: spent.get(name, Spent(0.0, 0, self._limits.of(name))) for name in (*common, *own[:most])}
+        return {name: each for name, each in found.items() if not each.limit.is_none}
+
     def to_bytes(self) -> bytes:
         with self._lock:
             rows = [[name, account.usd, account.tokens] for name, account in self._accounts.items()]

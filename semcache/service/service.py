@@ -105,9 +105,10 @@ class Service:
 
     def record(self, request: MessagesRequest, answer: Answer, *, seconds: float) -> None:
         """Keep what was decided, and what was asked and answered where the operator wants that kept."""
-        self.recent.note(Decision(self.parts.clock(), request, answer, seconds * 1000))
+        at = self.parts.clock()
+        self.recent.note(Decision.of(request, answer, at=at, ms=seconds * 1000))
         if self._recorder is not None:
-            self._recorder.note(request, answer.message, at=self.parts.clock())
+            self._recorder.note(request, answer.message, at=at)
 
     def _opened_recorder(self) -> Recorder | None:
         """Raises `SettingsError`."""
