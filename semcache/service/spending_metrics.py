@@ -25,7 +25,9 @@ class SpendingCollector(Collector):
             kind = account.split()[0]
             used[kind] = max(used.get(kind, 0.0), spent.used_share)
         shares = GaugeMetricFamily(
-            "semcache_limit_used_share", "Of a limit of the day: the account that has used most", labels=["account"]
+            "semcache_spending_limit_used_ratio",
+            "Of a limit of the day: the account that has used most",
+            labels=["account"],
         )
         for kind, share in used.items():
             shares.add_metric([kind], share)

@@ -37,7 +37,7 @@ def test_answers_say_that_a_limit_is_nearly_used_up_then_misses_are_refused_and_
     assert outcome_of(world.ask(RESET)).startswith("hit")
     other = world.http("POST", "/v1/messages", json=body(99), headers={"x-api-key": "key-of-berta"})
     assert other.status_code == 200
-    assert 0.8 < world.metric('semcache_limit_used_share{account="credential"}') <= 1.2
+    assert 0.8 < world.metric('semcache_spending_limit_used_ratio{account="credential"}') <= 1.2
     today = world.http("GET", "/semcache/v1/savings").json()["limited_today"]
     assert {row["limit"]["tokens_per_day"] for row in today.values()} == {1_000}
 
