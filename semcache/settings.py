@@ -86,8 +86,8 @@ class Settings:
         _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
         _check(self.refresh_seconds >= 0, "refresh_seconds: must not be negative; 0 means that answers expire")
         _check(
-            0 <= self.own_jobs_wait_seconds <= 86_400,
-            "own_jobs_wait_seconds: must lie between 0 (asked at once) and 86400, for example 7200",
+            self.own_jobs_wait_seconds == 0 or 600 <= self.own_jobs_wait_seconds <= 86_400,
+            "own_jobs_wait_seconds: use 0 (asked at once), or 600 to 86400: most batches end within an hour",
         )
         _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
