@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,6 +15,7 @@ from semcache.errors import StoreError
 from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
 from semcache.message import Message
 from semcache.request import Request
+from semcache.stopwatch import Stage
 from semcache.stores.ledger_book import BASELINE, BillLine, LedgerRow
 from semcache.stores.store import Store
 from semcache.tariff import Price, Recount
@@ -46,6 +47,16 @@ class Ledger:
         self._written_at = clock()
         self._lock = threading.Lock()
         self._overhead: tuple[Decimal, int] = (Decimal(0), 0)
+        self._see: Callable[[Sequence[LedgerRow]], None] = lambda rows: None
+
+    def watch(self, see: Callable[[Sequence[LedgerRow]], None]) -> None:
+        """Show every row to whoever counts, when it is written: not on the path of its request."""
+        self._see = see
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are yet to be written."""
+        return len(self._rows)
 
     @property
     def overhead(self) -> tuple[Decimal, int]:
@@ -57,6 +68,7 @@ class Ledger:
         began_at = self._clock()
         answer, row = self._booked(request, (yield from forward(request)), began_at)
         self._append(row)
+        request.stopwatch.lap(Stage.BOOK)
         return answer
 
     def priced(self, request: Request, answer: Answer) -> Answer:
@@ -96,6 +108,8 @@ class Ledger:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""
         with self._lock:
             rows, self._rows, self._written_at = self._rows, [], self._clock()
+        if rows:
+            self._see(rows)
         try:
             if rows:
                 self._store.book(rows)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from semcache.errors import InvalidRequest
+from semcache.stopwatch import UNTIMED, Stopwatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +93,7 @@ class Request:
     vector: Vector | None = field(
         default=None, repr=False, compare=False
     )  # of the last user text, where it was looked up
+    stopwatch: Stopwatch = field(default=UNTIMED, repr=False, compare=False)
 
     @classmethod
     def parse(cls, raw: bytes, **known: Any) -> Request:

@@ -41,6 +41,18 @@ class Limits:
     def are_none(self) -> bool:
         return all(limit.is_none for limit in (self.service, self.credential, *self.namespaces.values()))
 
+    def kinds(self) -> Iterator[tuple[str, Limit]]:
+        """What is limited: the service, namespaces, credentials."""
+        namespaces = ((f"namespace {name}", limit) for name, limit in self.namespaces.items())
+        every = (("service", self.service), *namespaces, ("credential", self.credential))
+        yield from ((name, limit) for name, limit in every if not limit.is_none)
+
+    def of(self, account: str) -> Limit:
+        """The limit of an account."""
+        kind, _, name = account.partition(" ")
+        own = {"service": self.service, "credential": self.credential}
+        return own[kind] if kind in own else self.namespaces.get(name, Limit())
+
     def accounts(self, namespace: str, credential: str) -> Iterator[tuple[str, Limit]]:
         """The accounts that a request is charged to, each with its limit; those without one are left out."""
         named = (
@@ -137,6 +149,18 @@ class SpendingBook:
             self._turn_page(now)
             return {name: (account.usd, account.tokens) for name, account in self._accounts.items()}
 
+    def used(self, *, now: float) -> dict[str, float]:
+        """Of each kind of account with a limit, the share of it that the fullest has used."""
+        with self._lock:
+            self._turn_page(now)
+            accounts = list(self._accounts.items())
+        shares = {name.split()[0]: 0.0 for name, _ in self._limits.kinds()}
+        for name, account in accounts:
+            kind = name.split()[0]
+            if kind in shares:
+                shares[kind] = max(shares[kind], _used(account, self._limits.of(name)))
+        return shares
+
     def to_bytes(self) -> bytes:
         with self._lock:
             rows = [[name, account.usd, account.tokens] for name, account in self._accounts.items()]
@@ -160,9 +184,10 @@ class SpendingBook:
 
     def _warn(self, name: str, account: _Account) -> None:
         """Once a day, where most of a limit is used."""
-        if not account.has_warned and _used(account) >= self._limits.warn_share:
+        used = _used(account, account.limit)
+        if not account.has_warned and used >= self._limits.warn_share:
             account.has_warned = True
-            logger.warning("spending: %s has used %.0f %% of its limit of the day", name, 100 * _used(account))
+            logger.warning("spending: %s has used %.0f %% of its limit of the day", name, 100 * used)
 
 
 def _reached(account: _Account) -> str | None:
@@ -175,7 +200,7 @@ def _reached(account: _Account) -> str | None:
     return None
 
 
-def _used(account: _Account) -> float:
+def _used(account: _Account, limit: Limit) -> float:
     """The share of the nearer limit that is used."""
-    usd, tokens = account.limit.usd_per_day, account.limit.tokens_per_day
+    usd, tokens = limit.usd_per_day, limit.tokens_per_day
     return max(account.usd / usd if usd else 0.0, account.tokens / tokens if tokens else 0.0)

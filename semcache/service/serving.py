@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import logging
+import os
 import socket
 import sys
 
@@ -15,6 +16,7 @@ from semcache.service.app import app_around
 from semcache.service.banner import banner
 from semcache.service.logs import configure_logging
 from semcache.service.parts import Parts, open_parts
+from semcache.service.tracing import Tracing, open_tracing
 from semcache.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -29,13 +31,14 @@ def serve(settings: Settings) -> None:
 
     Raises `SettingsError` and `ManifestError` before anything is served, a port that is taken included.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format)
+    tracing = open_tracing(settings.traces, os.environ)
     with _bound(settings) as listener:
         settings = settings.with_arguments(port=listener.getsockname()[1])
         parts = open_parts(settings)
         _relax_collector()
         try:
-            _Server(_config(parts), parts).run(sockets=[listener])
+            _Server(_config(parts, tracing), parts).run(sockets=[listener])
         except KeyboardInterrupt:
             logger.info("stopped")
         finally:
@@ -61,9 +64,9 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
 
-def _config(parts: Parts) -> uvicorn.Config:
+def _config(parts: Parts, tracing: Tracing) -> uvicorn.Config:
     return uvicorn.Config(
-        app_around(lambda: parts),
+        app_around(lambda: parts, tracing=tracing),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http="httptools",
         ws="none",
