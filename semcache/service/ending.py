@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -12,6 +13,7 @@ from semcache.message import Usage
 from semcache.request import Headers, Json, Request
 
 _LONGEST_NAME = 80
+_PLAIN = re.compile(r"[\w.:@/+-]+", re.ASCII).fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +34,36 @@ class Ending:
     texts: Json = field(default_factory=dict, repr=False)
 
     def __str__(self) -> str:
-        """One line of `name=value`; a value with a blank in it is quoted."""
-        return " ".join(["request", *(f"{name}={_shown(value)}" for name, value in self.fields().items())])
+        """One line of `name=value`; a value with a blank in it is quoted. On the path of a request: by hand."""
+        named = [f"{name}={_shown(value)}" for name, value in self._names().items() if value]
+        spent = [f"{stage}_ms={seconds * 1000:.3f}" for stage, seconds in self.stages.items()]
+        money = [f"{name}={usd:f}" for name, usd in self._money() if usd is not None]
+        texts = [f"{name}={_shown(text)}" for name, text in self.texts.items()]
+        begun = f"request outcome={self.outcome} status={self.status} ms={self.seconds * 1000:.1f}"
+        return " ".join([begun, *named, *money, *spent, *texts])
 
     def fields(self) -> Json:
         """What is known, for JSON; times in milliseconds."""
-        ms = {f"{stage}_ms": round(seconds * 1000, 3) for stage, seconds in self.stages.items()}
-        told = {
+        return {
             "outcome": self.outcome,
             "status": self.status,
             "ms": round(self.seconds * 1000, 1),
+            **{name: value for name, value in self._names().items() if value},
+            **{name: f"{usd:f}" for name, usd in self._money() if usd is not None},
+            **{f"{stage}_ms": round(seconds * 1000, 3) for stage, seconds in self.stages.items()},
+            **self.texts,
+        }
+
+    def _names(self) -> dict[str, str]:
+        return {
             "reason": self.reason,
             "request_id": self.request_id,
             "requested_model": self.requested_model,
             "model": self.model,
-            "cost_usd": None if self.cost_usd is None else f"{self.cost_usd:f}",
-            "saved_usd": None if self.saved_usd is None else f"{self.saved_usd:f}",
         }
-        return {**{name: value for name, value in told.items() if value not in ("", None)}, **ms, **self.texts}
+
+    def _money(self) -> tuple[tuple[str, Decimal | None], ...]:
+        return ("cost_usd", self.cost_usd), ("saved_usd", self.saved_usd)
 
 
 def ending_of(request: Request, answer: Answer, headers: Headers, *, seconds: float) -> Ending:
@@ -92,7 +106,6 @@ def _request_id(headers: Headers) -> str:
     return next((value[:_LONGEST_NAME] for name, value in headers if name == "request-id"), "")
 
 
-def _shown(value: object) -> str:
+def _shown(text: str) -> str:
     """Names may come from a caller: nothing that he sends begins a new line, or looks like another field."""
-    text = str(value)
-    return text if text.isprintable() and not {" ", '"', "="} & set(text) else ascii(text)
+    return text if _PLAIN(text) else ascii(text)
