@@ -140,7 +140,7 @@ def _decoded(raw: bytes, headers: Headers, max_bytes: int | None) -> tuple[bytes
     if encoding in ("identity", ""):
         return raw, headers
     if encoding not in ("gzip", "deflate"):
-        raise InvalidRequest(f"content-encoding: {encoding[:20]} is not supported; send gzip, deflate or identity")
+        raise InvalidRequest("content-encoding: this one is not supported; send gzip, deflate or identity")
     limit = max_bytes or 0
     try:
         inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from semcache import __version__
 from semcache.assembly import Assembly
 from semcache.errors import UpstreamError
-from semcache.exchange import Answer
+from semcache.exchange import CLASSIFIED, Answer
 from semcache.service.bill_metrics import BillMetrics
 from semcache.service.durations import REQUEST_SECONDS, STAGE_SECONDS, Durations
 from semcache.service.ending import Ending
@@ -19,6 +26,7 @@ from semcache.service.state_metrics import AssemblyState, StateCollector, worker
 from semcache.service.watched import CallMetrics
 from semcache.service.workers import Workers
 from semcache.stopwatch import STAGES
+from semcache.strategies.token_budget.step import RUNAWAY
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_REASONS = 100  # reasons are a closed set; should one ever carry data, the rest are counted together
@@ -29,6 +37,7 @@ class Metrics:
     """The counters of one service, in a registry of their own."""
 
     def __init__(self, *, upstream: str, embedder: str) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
         self.registry = registry = CollectorRegistry()
         self.calls = CallMetrics(registry)
         self._requests = Counter(
@@ -61,6 +70,8 @@ class Metrics:
         self._attempts = Counter(
             "semcache_attempts", "Calls paid for beside the one that answered", ["why"], registry=registry
         )
+        for why in (CLASSIFIED, RUNAWAY):
+            self._attempts.labels(why)
         self._faults = Counter(
             "semcache_upstream_errors", "Requests that failed at the upstream, by status", ["status"], registry=registry
         )
