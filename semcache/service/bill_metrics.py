@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from semcache.attribution import CALL, is_call
 from semcache.message import Usage
 from semcache.pricing import PriceBook
 from semcache.stores.ledger_book import BillLine, LedgerRow
+
+logger = logging.getLogger(__name__)
 
 BASELINE, BILLED, CAUSED = "baseline", "billed", "caused"
 ACCOUNTS = (BASELINE, BILLED, CAUSED)
@@ -43,10 +46,13 @@ class BillMetrics(Collector):
         self._unpriced = 0
 
     def note(self, rows: Sequence[LedgerRow]) -> None:
-        """Count rows; for any thread."""
-        with self._lock:
-            for row in rows:
-                self._note(row)
+        """Count rows; for any thread. What goes wrong here must cost no row of the ledger, and no answer."""
+        try:
+            with self._lock:
+                for row in rows:
+                    self._note(row)
+        except Exception as error:
+            logger.error("rows of the ledger were not counted: %s", type(error).__name__)
 
     def collect(self) -> Iterator[Metric]:
         self._flush()

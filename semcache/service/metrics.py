@@ -43,25 +43,7 @@ class Metrics:
         self._requests = Counter(
             "semcache_requests", "Messages requests by outcome", ["outcome", "reason"], registry=registry
         )
-        self._seconds = Durations(
-            "semcache_request_seconds",
-            "From the first byte of a Messages request to the last of its answer",
-            REQUEST_SECONDS,
-            label="outcome",
-            values=_OUTCOMES,
-        )
-        self._stages = Durations(
-            "semcache_stage_seconds",
-            "Where the time of a request went, of those that came to the stage",
-            STAGE_SECONDS,
-            label="stage",
-            values=STAGES,
-        )
-        self._lookup_seconds = Durations(
-            "semcache_lookup_seconds", "Time until it is known whether the upstream is needed", REQUEST_SECONDS
-        )
-        for durations in (self._seconds, self._stages, self._lookup_seconds):
-            registry.register(durations)
+        self._times = _Times(registry)
         self._tokens = Counter(
             "semcache_tokens", "Tokens of answered requests", ["outcome", "direction"], registry=registry
         )
@@ -97,7 +79,7 @@ class Metrics:
         self.registry.register(LearningCollector(assembly.learning, clock=clock))
 
     def looked_up(self, seconds: float) -> None:
-        self._lookup_seconds.observe(seconds)
+        self._times.lookups.observe(seconds)
 
     def note_lag(self, seconds: float) -> None:
         """By how much the event loop was late."""
@@ -107,9 +89,9 @@ class Metrics:
         """Count a request that is over."""
         children = self._children_of(ending.outcome, self._bounded(ending.reason))
         children.requests.inc()
-        self._seconds.observe(ending.seconds, ending.outcome)
+        self._times.requests.observe(ending.seconds, ending.outcome)
         for stage, seconds in ending.stages.items():
-            self._stages.observe(seconds, stage)
+            self._times.stages.observe(seconds, stage)
         if ending.usage is not None:
             children.input_tokens.inc(ending.usage.prompt_tokens)
             children.output_tokens.inc(ending.usage.output_tokens)
@@ -152,6 +134,31 @@ class Metrics:
             return "other"
         self._reasons.add(reason)
         return reason
+
+
+class _Times:
+    """How long requests took, as a whole and by stage."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Durations(
+            "semcache_request_seconds",
+            "From the first byte of a Messages request to the last of its answer",
+            REQUEST_SECONDS,
+            label="outcome",
+            values=_OUTCOMES,
+        )
+        self.stages = Durations(
+            "semcache_stage_seconds",
+            "Where the time of a request went, of those that came to the stage",
+            STAGE_SECONDS,
+            label="stage",
+            values=STAGES,
+        )
+        self.lookups = Durations(
+            "semcache_lookup_seconds", "Time until it is known whether the upstream is needed", REQUEST_SECONDS
+        )
+        for durations in (self.requests, self.stages, self.lookups):
+            registry.register(durations)
 
 
 class _Children:

@@ -33,7 +33,7 @@ class StateCollector(Collector):
             try:
                 yield from list(read())
             except StoreError as error:
-                logger.warning("%s could not be read for metrics: %s", read.__name__, type(error).__name__)
+                logger.warning("a part of the metrics could not be read: %s", type(error).__name__)
 
     def describe(self) -> Iterator[Metric]:
         """Nothing is read when it is registered."""
