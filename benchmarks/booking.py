@@ -68,7 +68,7 @@ def _options(arguments: Sequence[str] | None) -> tuple[Plan, bool]:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--entries", type=int, default=1000, help="entries in the scope (1000)")
     parser.add_argument("--runs", type=int, default=5, help="runs, of which the median counts (5)")
-    parser.add_argument("--pairs", type=int, default=2000, help="pairs of each kind in a run (2000)")
+    parser.add_argument("--pairs", type=int, default=500, help="pairs of each kind in a run (500)")
     parser.add_argument("--quick", action="store_true", help="under a minute: 200 entries, 300 pairs")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
