@@ -24,7 +24,7 @@ from semcache.service.ending import Ending
 from semcache.service.quality_metrics import LearningCollector
 from semcache.service.state_metrics import AssemblyState, StateCollector, workers_state
 from semcache.service.watched import CallMetrics
-from semcache.service.workers import Workers
+from semcache.service.worker_threads import WorkerThreads
 from semcache.stopwatch import STAGES
 from semcache.strategies.token_budget.step import RUNAWAY
 
@@ -66,7 +66,7 @@ class Metrics:
         self._reasons: set[str] = set()
         self._children: dict[tuple[str, str], _Children] = {}
 
-    def watch(self, workers: Workers, assembly: Assembly | None, *, clock: Callable[[], float]) -> None:
+    def watch(self, workers: WorkerThreads, assembly: Assembly | None, *, clock: Callable[[], float]) -> None:
         """Read at every scrape how busy the service is and, where there is a cache, all that it knows of itself."""
         reads = [partial(workers_state, workers)]
         if assembly is None:

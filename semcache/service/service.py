@@ -29,7 +29,7 @@ from semcache.service.parts import Parts
 from semcache.service.recent import Decision, Recent
 from semcache.service.tracing import Tracing, Untraced
 from semcache.service.watched import WatchedUpstream
-from semcache.service.workers import Workers
+from semcache.service.worker_threads import WorkerThreads
 from semcache.traffic.recording import Recorder
 from semcache.traffic.redaction import redactor
 
@@ -59,7 +59,7 @@ class Service:
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
         watched = WatchedUpstream(parts.upstream, self.metrics.calls, self.tracing)
         self.flights = Flights(watched, coalesce=parts.settings.coalesce, recall=recall)
-        workers = Workers(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
+        workers = WorkerThreads(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
         self.advance = workers.advance
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
         self.metrics.watch(workers, parts.assembly, clock=parts.clock)

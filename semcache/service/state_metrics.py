@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from semcache.assembly import Assembly
 from semcache.batching.message_batch import Counts
 from semcache.errors import StoreError
-from semcache.service.workers import Workers
+from semcache.service.worker_threads import WorkerThreads
 from semcache.stores.batch_store import BatchStore
 from semcache.stores.gauges import Gauged
 
@@ -98,7 +98,7 @@ class AssemblyState:
         yield _by("semcache_spending_limit_used_ratio", about, "account", used)
 
 
-def workers_state(workers: Workers) -> Iterator[Metric]:
+def workers_state(workers: WorkerThreads) -> Iterator[Metric]:
     """How busy the threads are."""
     yield GaugeMetricFamily("semcache_worker_threads", "Threads for lookups and strategies", value=workers.threads)
     yield GaugeMetricFamily("semcache_worker_tasks", "Work on these threads, or waiting for one", value=workers.tasks)

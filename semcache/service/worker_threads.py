@@ -11,7 +11,7 @@ from semcache.drivers import on_threads
 T = TypeVar("T")
 
 
-class Workers:
+class WorkerThreads:
     """Does short work on threads. `tasks` beyond `threads` are waiting for one."""
 
     def __init__(self, executor: Executor, *, threads: int) -> None:
