@@ -9,6 +9,7 @@ SemcacheError
 ├── BudgetExceeded          a spending limit refuses the miss                    429
 ├── StoreError
 │   ├── StoreUnavailable    the store cannot be read or written now
+│   ├── Overtaken           an answer came too late to be stored
 │   ├── StoreTooNew         the store was written by a newer version
 │   └── IndexMismatch       an index does not belong to the store beside it
 ├── EmbedderError
@@ -68,6 +69,10 @@ class StoreError(SemcacheError):
 
 class StoreUnavailable(StoreError):
     """The store cannot be read or written now."""
+
+
+class Overtaken(StoreError):
+    """What was to be stored has been invalidated meanwhile, or somebody else answers for it by now."""
 
 
 class StoreTooNew(StoreError):

@@ -130,8 +130,12 @@ class Parts:
 
     def flights(self) -> Flights:
         """The calls in flight of one event loop."""
-        recall = self.assembly.cache.just_stored
-        return Flights(self.upstream, coalesce=self.settings.coalesce, recall=recall)
+        return Flights(
+            self.upstream,
+            coalesce=self.settings.coalesce,
+            recall=self.assembly.cache.just_stored,
+            turns=self.assembly.turns,
+        )
 
     def close(self) -> None:
         self.assembly.close()

@@ -30,6 +30,7 @@ def open_settings_store(settings: Settings, embedder: Embedder, clock: Clock) ->
         dims=embedder.dims,
         clock=clock,
         limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
+        is_shared=settings.workers > 1,
     )
 
 

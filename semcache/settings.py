@@ -62,6 +62,7 @@ class Settings:
     read_timeout_seconds: float = 660.0
     ping_seconds: float = 15.0
     threads: int | None = None
+    workers: int = 1
     log_level: str = "INFO"
     log_format: str = "text"
     log_texts: bool = False
@@ -95,6 +96,7 @@ class Settings:
             "ledger_sums_days",
         ):
             _check(getattr(self, name) > 0, f"{name}: must be greater than 0")
+        _check(self.workers > 0, "workers: must be greater than 0")
         _check(self.threads is None or self.threads > 0, "threads: must be greater than 0")
         _check(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "log_level: use DEBUG, INFO, WARNING or ERROR")
         _check(self.log_format in ("text", "json"), "log_format: use text or json")
@@ -140,6 +142,7 @@ ABOUT = {
     "read_timeout_seconds": "longest silence of the upstream",
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
+    "workers": "worker processes of `semcache serve`, which share the store",
     "log_level": "DEBUG, INFO, WARNING or ERROR; prompts are logged only with `log_texts`, keys never",
     "log_format": "text, or json: one JSON object a line",
     "log_texts": "put question and answer into each request's log line, for all who read the log: to debug",

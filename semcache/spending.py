@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 
 from semcache.errors import BudgetExceeded
+from semcache.journal import Journalled, operation
 
 logger = logging.getLogger(__name__)
 
@@ -83,10 +84,11 @@ class Reservation:
     tokens: int
 
 
-class SpendingBook:
+class SpendingBook(Journalled):
     """One day's accounts; a new day begins with none. Thread-safe.
 
-    Requests under way cannot go beyond a limit together, except by as much as they cost more than was expected.
+    Requests under way cannot go beyond a limit together, except by as much as they cost more than was expected. Of
+    other processes that share the store, what they have spent counts, and not what they have under way.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -124,24 +126,16 @@ class SpendingBook:
         """The request is over: what it cost takes the place of what was set aside. 0 where it failed."""
         with self._lock:
             self._turn_page(now)
-            for name in reservation.accounts:
+            for name in reservation.accounts if reservation.day == self._day else ():
                 account = self._account(name)
-                if reservation.day == self._day:
-                    account.reserved_usd = max(0.0, account.reserved_usd - reservation.usd)
-                    account.reserved_tokens = max(0, account.reserved_tokens - reservation.tokens)
-                account.usd += usd
-                account.tokens += tokens
-                self._warn(name, account)
+                account.reserved_usd = max(0.0, account.reserved_usd - reservation.usd)
+                account.reserved_tokens = max(0, account.reserved_tokens - reservation.tokens)
+        self._charge(reservation.accounts, usd=usd, tokens=tokens, now=now)
 
     def add(self, namespace: str, *, usd: float, tokens: int, now: float) -> None:
         """Book what we have spent for ourselves in a namespace: audits, judges, comparisons."""
-        with self._lock:
-            self._turn_page(now)
-            for name, _ in self._limits.accounts(namespace, ""):
-                if not name.startswith("credential"):
-                    account = self._account(name)
-                    account.usd += usd
-                    account.tokens += tokens
+        names = [name for name, _ in self._limits.accounts(namespace, "") if not name.startswith("credential")]
+        self._charge(names, usd=usd, tokens=tokens, now=now)
 
     def spent(self, *, now: float) -> dict[str, tuple[float, int]]:
         """Dollars and tokens of today by account; credentials by the beginning of their digest."""
@@ -169,9 +163,25 @@ class SpendingBook:
     def restore(self, content: bytes) -> None:
         """Raises `ValueError`, `TypeError` for what `to_bytes` did not write."""
         day, rows = json.loads(content)
-        accounts = {str(name): _Account(float(usd), int(tokens)) for name, usd, tokens in rows}
+        spent = {str(name): (float(usd), int(tokens)) for name, usd, tokens in rows}
         with self._lock:
-            self._day, self._accounts = int(day), accounts
+            if int(day) < self._day:  # nothing has been spent today by anybody
+                day, spent = self._day, {}
+            known = self._accounts if int(day) == self._day else {}  # with what is under way here
+            self._day = int(day)
+            self._accounts = {name: known.get(name, _Account()) for name in {*known, *spent}}
+            for name, account in self._accounts.items():
+                account.usd, account.tokens = spent.get(name, (0.0, 0))
+
+    @operation
+    def _charge(self, names: Iterable[str], *, usd: float, tokens: int, now: float) -> None:
+        with self._lock:
+            self._turn_page(now)
+            for name in names if now // _DAY_SECONDS >= self._day else ():
+                account = self._account(name)
+                account.usd += usd
+                account.tokens += tokens
+                self._warn(name, account)
 
     def _account(self, name: str) -> _Account:
         if name not in self._accounts and len(self._accounts) >= _MOST_ACCOUNTS:
@@ -179,7 +189,7 @@ class SpendingBook:
         return self._accounts.setdefault(name, _Account())
 
     def _turn_page(self, now: float) -> None:
-        if (today := int(now // _DAY_SECONDS)) != self._day:
+        if (today := int(now // _DAY_SECONDS)) > self._day:
             self._day, self._accounts = today, {}
 
     def _warn(self, name: str, account: _Account) -> None:

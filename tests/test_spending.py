@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,8 @@ from semcache import Hit, SemanticCache, Settings
 from semcache.errors import BudgetExceeded, UpstreamStatus
 from semcache.policy import Namespace
 from semcache.spending import Limit, Limits, SpendingBook
+from semcache.stores.memory import MemoryStore
+from semcache.strategies.keeping import Keeping
 from semcache.wire_errors import error_response
 
 DAY = 86_400.0
@@ -144,3 +147,40 @@ def test_requests_under_way_cannot_overspend_together(clock: Clock) -> None:
         book.reserve("a", "k", usd=1, tokens=1, now=clock.now)
     with pytest.raises(BudgetExceeded):
         book.reserve("a", "k", usd=1, tokens=1, now=clock.now)
+
+
+def test_two_processes_on_one_store_keep_to_one_limit() -> None:
+    store = MemoryStore()
+    store.is_shared = True
+    books = [SpendingBook(Limits(Limit(usd_per_day=1.0))) for _ in range(2)]
+    keepings = [Keeping(store) for _ in books]
+    for keeping, book in zip(keepings, books, strict=True):
+        keeping.keep("spending", book, is_urgent=True)
+        under_way = book.reserve("shop", "c", usd=0.1, tokens=1, now=10.0)
+        book.settle(under_way, usd=0.6, tokens=1, now=11.0)
+    for keeping in (*keepings, *keepings):
+        keeping.save(only_urgent=True)
+    assert [book.spent(now=12.0)["service"] for book in books] == [(1.2, 2), (1.2, 2)]
+    for book in books:
+        with pytest.raises(BudgetExceeded):
+            book.reserve("shop", "c", usd=0.1, tokens=1, now=12.0)
+        book.reserve("shop", "c", usd=0.1, tokens=1, now=12.0 + DAY)
+
+
+def test_what_is_under_way_here_outlives_what_others_report() -> None:
+    book = SpendingBook(Limits(Limit(usd_per_day=1.0)))
+    under_way = book.reserve("shop", "c", usd=0.9, tokens=1, now=10.0)
+    book.restore(json.dumps([0, [["service", 0.2, 5]]]).encode())
+    with pytest.raises(BudgetExceeded):
+        book.reserve("shop", "c", usd=0.1, tokens=1, now=10.0)
+    book.settle(under_way, usd=0.1, tokens=1, now=11.0)
+    assert book.spent(now=11.0)["service"] == (pytest.approx(0.3), 6)
+
+
+def test_the_accounts_of_yesterday_are_closed_even_if_others_still_write_them() -> None:
+    book = SpendingBook(Limits(Limit(usd_per_day=1.0)))
+    book.add("shop", usd=0.5, tokens=1, now=DAY + 1)
+    book.restore(json.dumps([0, [["service", 0.9, 5]]]).encode())
+    assert book.spent(now=DAY + 2)["service"] == (0.0, 0)
+    book.add("shop", usd=0.5, tokens=1, now=DAY - 1)
+    assert book.spent(now=DAY + 2)["service"] == (0.0, 0)

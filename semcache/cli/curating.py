@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import click
 
 from semcache.cli.opening import opened
 from semcache.cli.output import Duration, json_option, print_json, print_table, store_options
+from semcache.cli.progress import progress
 
 
 @click.command("import")
@@ -35,7 +34,7 @@ def import_(files: tuple[str, ...], kind: str | None, tags: str, as_json: bool, 
     where = {name: options.pop(name) for name in ("data_dir", "store")}
     chosen = FaqFormat(kind) if kind else None
     reports = {}
-    with opened(**where) as cache, _progress(hidden=as_json) as advance:
+    with opened(**where) as cache, progress(hidden=as_json) as advance:
         for file in files:
             reports[file] = cache.import_faq(
                 Path(file), format=chosen, tags=read_tags(tags), on_progress=advance, **options
@@ -152,16 +151,3 @@ _EFFECTS = {
     ("learned", "right"): "it is known for that question now",
     ("unchanged", "right"): "nothing had to change",
 }
-
-
-@contextmanager
-def _progress(*, hidden: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, for people only; what it yields is told how many rows more are done."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
-        task = bar.add_task("import", total=None)
-        yield lambda rows: bar.advance(task, rows)

@@ -15,7 +15,8 @@ from semcache.request import Request
 if TYPE_CHECKING:
     from semcache.request import Vector
 
-Keep = Callable[[Message], Entry | None]  # stores a fresh answer to the request it was made for
+# Stores a fresh answer to the request it was made for, unless the generation in which it was asked for has passed.
+Keep = Callable[[Message, int | None], Entry | None]
 
 
 @dataclass(frozen=True)

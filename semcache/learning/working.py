@@ -95,7 +95,7 @@ class Working:
                 continue
             self._teacher.refute(lesson.asked, finding.entry, Origin.AUDIT)
             self._teacher.quarantine(finding.entry)
-            lesson.keep(lesson.fresh)
+            lesson.keep(lesson.fresh, hit.generation)
 
     def learn_report(self, report: Report) -> None:
         self._teacher.learn_case(report.namespace, report.candidate, report.is_right)
@@ -124,6 +124,7 @@ class Working:
 
     def _audit(self, audit: Audit, send: Send, found: _Found) -> None:
         namespace, hit = audit.request.caller.namespace, audit.hit
+        generation = self._store.generation(hit.entry.scope)
         fresh = self._asked_again(audit.request, namespace, send)
         pairing = Pairing(audit.asked.text, fresh, hit.entry.question, hit.entry.message)
         same = found.same = self._comparing.verdict(pairing, namespace=namespace, send=send)
@@ -139,7 +140,7 @@ class Working:
         else:
             self._teacher.refute(audit.asked, hit.entry, Origin.AUDIT)
             self._teacher.quarantine(hit.entry)
-            audit.keep(fresh)
+            audit.keep(fresh, generation)
             logger.info("audit: entry %s answered wrongly in %s", hit.entry.id, namespace)
         if audit.plan.is_placebo:
             again = self._asked_again(audit.request, namespace, send)

@@ -54,11 +54,15 @@ class Service:
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
-        recall = None if parts.assembly is None else parts.assembly.cache.just_stored
         self.tracing = tracing or Untraced()
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
         watched = WatchedUpstream(parts.upstream, self.metrics.calls, self.tracing)
-        self.flights = Flights(watched, coalesce=parts.settings.coalesce, recall=recall)
+        self.flights = Flights(
+            watched,
+            coalesce=parts.settings.coalesce,
+            recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
+            turns=None if parts.assembly is None else parts.assembly.turns,
+        )
         workers = WorkerThreads(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
         self.advance = workers.advance
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
@@ -181,6 +185,7 @@ class Service:
         try:
             assembly.ledger.flush()
             assembly.store.flush()
+            assembly.sync()
             if sweep:
                 expired, evicted = assembly.store.expire(), assembly.store.evict()
                 if expired or evicted:

@@ -14,10 +14,11 @@ from semcache.errors import StoreError
 from semcache.stores.limits import Limits
 from semcache.stores.memory_batches import MemoryBatches
 from semcache.stores.memory_books import MemoryBooks
-from semcache.stores.memory_holding import Held, bytes_of, say_the_same
+from semcache.stores.memory_holding import Held, bytes_of, least_worth, say_the_same
+from semcache.stores.memory_leases import Generations, MemoryLeases
 from semcache.stores.paging import Position, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
-from semcache.stores.store import Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.worth import combined, first_heat, heat_of
 
 
@@ -29,6 +30,9 @@ class MemoryStore(MemoryBooks):
     ) -> None:
         super().__init__()
         self.batches = MemoryBatches()
+        self.leases = MemoryLeases(clock)
+        self.is_shared = False
+        self._generations = Generations()
         self._clock = clock
         self._limits = limits if limits is not None else Limits()
         self._dims = dims
@@ -60,12 +64,17 @@ class MemoryStore(MemoryBooks):
         with self._lock:
             return any(held.exemplars for held in self._live(scope))
 
-    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
+    def generation(self, scope: Scope) -> int:
+        with self._lock:
+            return self._generations.of(scope)
+
+    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = (), *, guard: Guard = UNGUARDED) -> Entry:
         check_embeddings([exemplar.embedding for exemplar in exemplars], self._dims)
         held_bytes = bytes_of(entry)
         if self._limits.refuses(held_bytes):
             raise StoreError(f"put: an entry of {held_bytes} bytes is larger than the whole store may be")
         with self._lock:
+            self.leases.check(entry.scope, guard, self._generations)
             held = self._room_for(entry, held_bytes)
             held.exemplars = [self._numbered(exemplar, held.entry.id) for exemplar in exemplars]
             self._held[held.entry.id] = held
@@ -176,6 +185,7 @@ class MemoryStore(MemoryBooks):
             chosen = [held for held in self._held.values() if held.is_meant_by(selection)]
             live = sum(not self._is_expired(held) for held in chosen)
             if not dry_run:
+                self._generations.advance(selection, [held.entry.scope for held in chosen])
                 self._remove(chosen)
                 self._forget_text(selection)
             return live
@@ -262,17 +272,7 @@ class MemoryStore(MemoryBooks):
             return 0
         learned = [held for held in self._held.values() if held.entry.kind is Kind.LEARNED and held is not spared]
         expired = self._expired(learned)
-        gone = {held.number for held in expired}
-        alive = sorted(
-            (held for held in learned if held.number not in gone), key=lambda held: (held.worth, held.number)
-        )
-        chosen = []
-        for held in [*expired, *alive]:
-            if surplus <= 0 and surplus_bytes <= 0:
-                break
-            chosen.append(held)
-            surplus, surplus_bytes = surplus - 1, surplus_bytes - held.held_bytes
-        return self._remove(chosen)
+        return self._remove(least_worth(learned, expired, surplus=surplus, surplus_bytes=surplus_bytes))
 
     def _remove(self, chosen: list[Held]) -> int:
         for held in chosen:

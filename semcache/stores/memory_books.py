@@ -36,11 +36,19 @@ class MemoryBooks:
         self._row_numbers = count(1)
         self._noted: list[_Noted] = []
         self._note_numbers = count(1)
-        self._documents: dict[str, bytes] = {}
+        self._documents: dict[str, tuple[bytes, int]] = {}  # with their versions
 
     def secret(self, name: str) -> bytes:
         with self._lock:
             return self._secrets.setdefault(name, random.token_bytes(32))
+
+    def secrets(self) -> dict[str, bytes]:
+        with self._lock:
+            return dict(self._secrets)
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        with self._lock:
+            return self._secrets.setdefault(name, value) == value
 
     # the ledger
 
@@ -95,12 +103,26 @@ class MemoryBooks:
 
     def save_document(self, name: str, content: bytes) -> None:
         with self._lock:
-            self._documents[name] = content
+            self._documents[name] = (content, self.versioned_document(name)[1] + 1)
 
     def load_document(self, name: str) -> bytes | None:
+        return self.versioned_document(name)[0]
+
+    def versioned_document(self, name: str) -> tuple[bytes | None, int]:
         with self._lock:
-            return self._documents.get(name)
+            return self._documents.get(name, (None, 0))
+
+    def swap_document(self, name: str, content: bytes, *, version: int) -> bool:
+        with self._lock:
+            if self.versioned_document(name)[1] != version:
+                return False
+            self.save_document(name, content)
+            return True
+
+    def document_versions(self, prefix: str) -> dict[str, int]:
+        with self._lock:
+            kept = sorted(self._documents.items())
+            return {name: version for name, (_, version) in kept if name.startswith(prefix)}
 
     def documents(self, prefix: str) -> list[str]:
-        with self._lock:
-            return sorted(name for name in self._documents if name.startswith(prefix))
+        return list(self.document_versions(prefix))

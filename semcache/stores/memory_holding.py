@@ -54,6 +54,19 @@ class Held:
         return [self.entry.question, *(each.text for each in self.exemplars if each.label is Label.POSITIVE)]
 
 
+def least_worth(among: list[Held], expired: list[Held], *, surplus: int, surplus_bytes: int) -> list[Held]:
+    """Of these, those whose removal leaves no surplus: expired ones first, then what saves least per byte."""
+    gone = {held.number for held in expired}
+    alive = sorted((held for held in among if held.number not in gone), key=lambda held: (held.worth, held.number))
+    chosen = []
+    for held in [*expired, *alive]:
+        if surplus <= 0 and surplus_bytes <= 0:
+            break
+        chosen.append(held)
+        surplus, surplus_bytes = surplus - 1, surplus_bytes - held.held_bytes
+    return chosen
+
+
 def bytes_of(entry: Entry) -> int:
     return len(encode_json(entry.message.body)) + len(entry.question.encode("utf-8", "surrogatepass"))
 

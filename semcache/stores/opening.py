@@ -21,11 +21,12 @@ def open_store(  # noqa: PLR0913 - what a store is made of
     dims: int,
     clock: Clock = time.time,
     limits: Limits | None = None,
+    is_shared: bool = False,
 ) -> Store:
     """`local:` (in `data_dir`), `local:DIRECTORY`, or `memory:` (gone at exit).
 
-    `space` is the embedding model's fingerprint. Raises `SettingsError` for another URL, `StoreError`
-    where the store cannot be opened.
+    `space` is the embedding model's fingerprint; `is_shared`: other processes of the service have the store open too.
+    Raises `SettingsError` for another URL, `StoreError` where the store cannot be opened.
     """
     limits = limits if limits is not None else Limits()
     scheme, colon, rest = url.partition(":")
@@ -33,7 +34,7 @@ def open_store(  # noqa: PLR0913 - what a store is made of
         from semcache.stores.local.store import LocalStore
 
         directory = Path(rest) if rest else data_dir
-        return LocalStore(directory, space=space, dims=dims, clock=clock, limits=limits)
+        return LocalStore(directory, space=space, dims=dims, clock=clock, limits=limits, is_shared=is_shared)
     if url == "memory:":
         from semcache.stores.memory import MemoryStore
 

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
 from semcache.request import Json
+from semcache.stores.leases import Lease, Leases
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
 
 
@@ -60,6 +61,17 @@ class Serving:
     kind: str
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What must still hold when an answer is stored: it was asked for, but the world may have moved on since."""
+
+    generation: int | None = None  # of its scope, read before the answer was asked for; None: however old it is
+    lease: Lease | None = None  # under which it was asked for; released in the same transaction
+
+
+UNGUARDED = Guard()
+
+
 @dataclass(frozen=True)
 class Observation:
     """Something learned from the stream. `body` is small JSON and holds no text of a prompt or an answer."""
@@ -73,6 +85,14 @@ class Observation:
 
 class Store(Protocol):
     """Entries with their exemplars and servings, the ledger, and what was learned."""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes read and write it too."""
+        ...
+
+    @property
+    def leases(self) -> Leases: ...
 
     # the path of a request
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
@@ -93,12 +113,17 @@ class Store(Protocol):
         """Whether a search of this scope could find anything: spares an embedding."""
         ...
 
-    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
+    def generation(self, scope: Scope) -> int:
+        """Grows with every `delete` that may have meant entries of this scope. Read before answers are asked for."""
+        ...
+
+    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = (), *, guard: Guard = UNGUARDED) -> Entry:
         """Store an entry with its exemplars in one transaction, replacing one of the same scope and key.
 
         The replaced entry keeps its id and its hit count; its old exemplars go, for they were labelled by the old
         answer, and its servings where the message is another. The entry as stored is returned. Where this takes the
-        store beyond its limits, it evicts others.
+        store beyond its limits, it evicts others. Raises `Overtaken`, and stores nothing, where the guard's generation
+        is not that of the scope any more, or its lease has been lost.
         """
         ...
 
@@ -167,6 +192,18 @@ class Store(Protocol):
         """The document of this name."""
         ...
 
+    def versioned_document(self, name: str) -> tuple[bytes | None, int]:
+        """The document of this name with its version, which grows by one when it is kept anew; 0: there is none."""
+        ...
+
+    def swap_document(self, name: str, content: bytes, *, version: int) -> bool:
+        """Keep a document in place of this version of it; False, and nothing changes, where there is another by now."""
+        ...
+
+    def document_versions(self, prefix: str) -> dict[str, int]:
+        """The versions of all documents whose names start so: cheap enough to ask several times a second."""
+        ...
+
     def documents(self, prefix: str) -> list[str]:
         """The names of documents that start so, in order."""
         ...
@@ -190,7 +227,9 @@ class Store(Protocol):
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
         """Remove the selected entries with all that belongs to them; the number of live ones (that would be) removed.
 
-        An empty selection means everything. Selected by text, negative exemplars and servings in which it occurs go
+        An empty selection means everything. Generations grow before anything is removed, in the same transaction: of
+        the selection's namespace where it names one, of those of the entries named where it names entries, or of all.
+        Selected by text, negative exemplars and servings in which it occurs go
         also where their entry stays: nothing that meets the other conditions still holds the text.
         """
         ...
@@ -221,6 +260,14 @@ class Store(Protocol):
 
     def secret(self, name: str) -> bytes:
         """32 random bytes kept under this name, made on first use: the key of HMACs."""
+        ...
+
+    def secrets(self) -> dict[str, bytes]:
+        """All of them by name: for moving house, since tenants are known by them."""
+        ...
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        """Keep this one where there is none of its name yet; whether it is the one that is kept now."""
         ...
 
     # the ledger

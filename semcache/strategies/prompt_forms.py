@@ -18,6 +18,7 @@ from threading import Lock
 from semcache.canonical import digest
 from semcache.errors import UpstreamStatus
 from semcache.exchange import Answer, Exchange, Forward
+from semcache.journal import Journalled, operation
 from semcache.message import THINKING_TYPES, block_types
 from semcache.pricing import PriceBook
 from semcache.request import Request
@@ -53,7 +54,7 @@ class Form:
 AS_IT_CAME = Form()
 
 
-class FormMemory:
+class FormMemory(Journalled):
     """In which form thinking was made, by a digest of what stood before it. Bounded, thread-safe; holds no text."""
 
     def __init__(self) -> None:
@@ -67,6 +68,7 @@ class FormMemory:
                 self._forms.move_to_end(key)
         return None if found is None else Form.of_record(found)
 
+    @operation
     def put(self, key: str, form: Form) -> None:
         with self._lock:
             self._forms[key] = form.record()

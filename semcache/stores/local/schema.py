@@ -157,6 +157,15 @@ _BILL = (
     ),
 )
 
+# What several processes on one store agree on.
+_AGREEMENT = (
+    """CREATE TABLE leases (
+        key TEXT PRIMARY KEY, owner TEXT NOT NULL, fence INTEGER NOT NULL, until REAL NOT NULL
+    ) STRICT""",
+    "CREATE TABLE generations (namespace TEXT PRIMARY KEY, generation INTEGER NOT NULL) STRICT",
+    "ALTER TABLE documents ADD COLUMN version INTEGER NOT NULL DEFAULT 1",
+)
+
 MIGRATIONS = {
     "m001_entries_and_exemplars": _TABLES,
     "m002_change_log_and_totals": _BOOKKEEPING,
@@ -164,6 +173,7 @@ MIGRATIONS = {
     "m004_routes": _ROUTES,
     "m005_batches": _BATCHES,
     "m006_bill": _BILL,
+    "m007_leases_generations_and_versions": _AGREEMENT,
 }
 
 

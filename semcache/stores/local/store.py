@@ -15,19 +15,20 @@ import numpy as np
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError, StoreUnavailable
 from semcache.stores.limits import Limits
-from semcache.stores.local import entries, merging, selecting, servings
+from semcache.stores.local import entries, generations, merging, selecting, servings
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.books import LocalBooks
 from semcache.stores.local.database import Database
 from semcache.stores.local.eviction import evict
 from semcache.stores.local.hits import HitBuffer, write_hits
+from semcache.stores.local.leases import LocalLeases
 from semcache.stores.local.projections import Projections
 from semcache.stores.local.recollection import Pair, Recollection
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.local.upkeep import Chore
 from semcache.stores.paging import Position, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
-from semcache.stores.store import Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
@@ -51,13 +52,19 @@ class LocalStore(LocalBooks):
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
         tuning: Tuning | None = None,
+        is_shared: bool = False,
     ) -> None:
-        """Open or make the store in the directory `path`; `space` is the embedding model's fingerprint."""
+        """Open or make the store in the directory `path`; `space` is the embedding model's fingerprint.
+
+        `is_shared`: other processes of the same service have it open too.
+        """
         self._clock = clock
         self._limits = limits if limits is not None else Limits()
         self._tuning = tuning if tuning is not None else Tuning()
         super().__init__(Database(_made(path) / FILE_NAME))
         self.batches = LocalBatches(self._database)
+        self.leases = LocalLeases(self._database, clock)
+        self.is_shared = is_shared
         try:
             with self._database.writing() as connection:
                 self._space = entries.open_space(connection, space, dims)
@@ -112,9 +119,14 @@ class LocalStore(LocalBooks):
         with self._database.reading() as connection:
             return entries.has_exemplars(connection, scope, self._space, now=self._clock())
 
-    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = ()) -> Entry:
+    def generation(self, scope: Scope) -> int:
+        with self._database.reading() as connection:
+            return generations.generation(connection, scope)
+
+    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = (), *, guard: Guard = UNGUARDED) -> Entry:
         check_embeddings([exemplar.embedding for exemplar in exemplars], self._space.dims)
         with self._database.writing() as connection:
+            generations.uphold(connection, entry.scope, guard)
             written = entries.write(connection, entry)
             if self._limits.refuses(written.held_bytes):
                 raise StoreError(f"put: an entry of {written.held_bytes} bytes is larger than the whole store may be")
@@ -197,6 +209,7 @@ class LocalStore(LocalBooks):
             with self._database.reading() as connection:
                 return selecting.count(connection, selection, now=self._clock())
         with self._writing_all() as connection:
+            generations.advance(connection, selection)
             live = selecting.count(connection, selection, now=self._clock())
             selecting.remove_selected(connection, selection)
         self._recollection.forget_all()

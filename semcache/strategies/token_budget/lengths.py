@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from semcache.journal import Journalled, operation
+
 if TYPE_CHECKING:
     from semcache.request import Vector
 
@@ -57,7 +59,7 @@ class Distribution:
         return float(self.shares[np.searchsorted(_LENGTHS, tokens) :].sum())
 
 
-class Lengths:
+class Lengths(Journalled):
     """Of the kinds asked for last. Thread-safe; a few kilobytes each, and vectors, which are not kept on disk."""
 
     def __init__(self) -> None:
@@ -66,6 +68,14 @@ class Lengths:
 
     def note(self, kind: str, output_tokens: int, vector: Vector | None, *, was_cut_off: bool) -> None:
         """An answer came; `was_cut_off` by the caller's own limit."""
+        self._count(kind, output_tokens, was_cut_off=was_cut_off)
+        if vector is not None and not was_cut_off:
+            with self._lock:
+                if (known := self._kinds.get(kind)) is not None:
+                    known.recent.append((vector.astype(np.float16), output_tokens))
+
+    @operation
+    def _count(self, kind: str, output_tokens: int, *, was_cut_off: bool) -> None:
         with self._lock:
             known = self._kinds.setdefault(kind, _Kind())
             self._kinds.move_to_end(kind)
@@ -74,8 +84,6 @@ class Lengths:
             else:
                 known.counts[_place(output_tokens)] += 1
                 known.tokens += output_tokens
-                if vector is not None:
-                    known.recent.append((vector.astype(np.float16), output_tokens))
             if known.seen + known.cut_off > _DECAY_AT:
                 known.counts *= 0.5
                 known.cut_off *= 0.5
@@ -113,6 +121,9 @@ class Lengths:
         """Raises `ValueError`, `TypeError`, `KeyError` for what `to_bytes` did not write."""
         kinds = OrderedDict((str(kind), _restored(row)) for kind, row in json.loads(content).items())
         with self._lock:
+            for kind, known in kinds.items():
+                if kind in self._kinds:
+                    known.recent = self._kinds[kind].recent
             self._kinds = kinds
 
 
