@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import world_maker
 from prometheus_client.parser import text_string_to_metric_families
-from worlds import RESET, REWORDED, World, question_body, until
+from worlds import RESET, REWORDED, World, question_body, until, world_maker
 
 from semcache.cli import main
 
