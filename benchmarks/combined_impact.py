@@ -107,7 +107,7 @@ def run(world: World, on: Collection[str]) -> Outcome:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             data_dir=Path(folder),
-            store="memory:" if BATCH not in on else "local:",
+            store="memory:",
             models_dir=world.models_dir,
             mode=mode,
             strategies=(*chosen, *(ESCORTS if is_routed else ())),

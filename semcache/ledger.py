@@ -34,6 +34,7 @@ class Ledger:
         price: Price,
         *,
         clock: Callable[[], float] = time.time,
+        stopwatch: Callable[[], float] = time.monotonic,
         recount: Recount | None = None,
         on_overhead: Callable[[LedgerRow], None] = lambda row: None,
     ) -> None:
@@ -43,7 +44,8 @@ class Ledger:
         self._recount = recount or (lambda request, served, usage: (served, usage))
         self._clock = clock
         self._rows: list[LedgerRow] = []
-        self._written_at = clock()
+        self._stopwatch = stopwatch  # rows are late by real seconds, whatever time the traffic is of
+        self._written_at = stopwatch()
         self._lock = threading.Lock()
         self._overhead: tuple[Decimal, int] = (Decimal(0), 0)
 
@@ -95,7 +97,7 @@ class Ledger:
     def flush(self) -> None:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""
         with self._lock:
-            rows, self._rows, self._written_at = self._rows, [], self._clock()
+            rows, self._rows, self._written_at = self._rows, [], self._stopwatch()
         try:
             if rows:
                 self._store.book(rows)
@@ -105,7 +107,8 @@ class Ledger:
     def _append(self, row: LedgerRow) -> None:
         with self._lock:
             self._rows.append(row)
-            is_due = len(self._rows) >= ROWS_BUFFERED or row.at - self._written_at >= SECONDS_BUFFERED
+            waited_seconds = self._stopwatch() - self._written_at
+            is_due = len(self._rows) >= ROWS_BUFFERED or waited_seconds >= SECONDS_BUFFERED
         if is_due:
             self.flush()
 
