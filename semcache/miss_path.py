@@ -62,7 +62,7 @@ def open_miss_path(
     ):
         keeping.keep(name, thing)
     caching = PromptCaching(consent, prefixes, clock=clock)
-    replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices)
+    replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices, caching=caching)
     learned = Learned(forms, prompts, sides)
     return MissPath(
         PromptForms(consent, Tidying(consent, prices), replacing, learned=learned, prices=prices, clock=clock),
