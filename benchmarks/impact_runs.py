@@ -134,5 +134,3 @@ def _outcome(rehearsal: Rehearsal) -> Outcome:
 @cache
 def _world(place: Place, data: Path | None) -> World:
     return _worlds.enter_context(open_world(read_questions(data), place))
-
-

@@ -195,7 +195,6 @@ class _Maker:
         return START + self.chance.random() * self.seconds
 
 
-
 def _user(text: str) -> Json:
     return {"role": "user", "content": text}
 
