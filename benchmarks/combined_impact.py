@@ -202,9 +202,9 @@ def _bars(figures: dict[str, dict[str, Any]]) -> list[Bar]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("SEMCACHE_DATA"))
-    parser.add_argument("--requests", type=int, default=1_000)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--orders", type=int, default=6, help="orders of the strategies for the Shapley shares")
+    parser.add_argument("--requests", type=int, default=700)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--orders", type=int, default=4, help="orders of the strategies for the Shapley shares")
     parser.add_argument("--shapley-requests", type=int, default=250)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="the same in small, in less than a minute")
