@@ -18,6 +18,8 @@ from semcache.upstream.upstream import Upstream, UpstreamRequest, UpstreamRespon
 _TRANSIENT_STATUSES = frozenset({408, 409, 429})
 
 Recall = Callable[[Call], Message | None]
+OnLost = Callable[[Call, Message], None]
+"""Told of what was paid for and reached nobody whole: a stream that broke off, or was hung up on."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Head:
 class Flight:
     """One upstream call and what has arrived of it. It goes on while anybody listens."""
 
-    def __init__(self, upstream: Upstream, call: Call, *, recall: Recall | None = None) -> None:
+    def __init__(
+        self, upstream: Upstream, call: Call, *, recall: Recall | None = None, on_lost: OnLost | None = None
+    ) -> None:
         self.head: Head | None = None
         self.outcome: Message | UpstreamError | None = None
         self.buffer: list[bytes] = []
@@ -41,12 +45,24 @@ class Flight:
         self.is_claimed = False
         self._upstream = upstream
         self._recall = recall
+        self._call = call
+        self._on_lost = on_lost
+        self._assembler: Assembler | None = None
         self._pulse = asyncio.Event()
         self._task = asyncio.create_task(self._fly(call))
 
     def changed(self) -> Awaitable[object]:
         """Wait for the next head, chunk or landing after this call, even if awaited later."""
         return self._pulse.wait()
+
+    def lose(self) -> None:
+        """Nobody will have the whole message: tell of what there is of it."""
+        there_is = self.outcome if isinstance(self.outcome, Message) else None
+        if there_is is None and self._assembler is not None:
+            there_is = self._assembler.so_far()
+        if there_is is not None and self._on_lost is not None and not self.is_claimed:
+            self.is_claimed = True
+            self._on_lost(self._call, there_is)
 
     async def cancel(self) -> None:
         self._task.cancel()
@@ -66,6 +82,8 @@ class Flight:
                 await response.aclose()
             if self.outcome is None:
                 self._land(UpstreamTorn("the call was abandoned"))
+            if not isinstance(self.outcome, Message):
+                self.lose()
 
     async def _is_recalled(self, call: Call) -> bool:
         """Whether an identical flight landed between this call's lookup and its boarding.
@@ -94,7 +112,8 @@ class Flight:
         return Message.parse(b"".join([chunk async for chunk in response.chunks()]), response.headers)
 
     async def _read_stream(self, response: UpstreamResponse) -> Message:
-        reader, assembler, unreadable = FrameReader(), Assembler(), None
+        reader, unreadable = FrameReader(), None
+        assembler = self._assembler = Assembler()
         async for chunk in response.chunks():
             self.buffer.append(chunk)
             try:
@@ -120,8 +139,16 @@ class Flight:
 class Flights:
     """The calls in flight of one event loop. `recall` says what an identical call has just stored."""
 
-    def __init__(self, upstream: Upstream, *, coalesce: bool = True, recall: Recall | None = None) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        coalesce: bool = True,
+        recall: Recall | None = None,
+        on_lost: OnLost | None = None,
+    ) -> None:
         self._upstream = upstream
+        self._on_lost = on_lost
         self._coalesce = coalesce
         self._recall = recall if coalesce else None
         self._flights: dict[str, Flight] = {}
@@ -152,7 +179,7 @@ class Flights:
         flight = self._flights.get(key) if key is not None else None
         if flight is not None and not isinstance(flight.outcome, UpstreamError):
             return flight, True
-        flight = Flight(self._upstream, call, recall=self._recall)
+        flight = Flight(self._upstream, call, recall=self._recall, on_lost=self._on_lost)
         if key is not None:
             self._flights[key] = flight
         return flight, False
@@ -249,6 +276,8 @@ class Passage:
             self._flights.forget(self._call, flight)
         if flight.listeners == 0 and not landed:
             await flight.cancel()
+        elif flight.listeners == 0:
+            flight.lose()
 
     async def _reboard_or_raise(self, error: UpstreamError) -> None:
         """A follower whose leader failed tries once for itself, together with the other followers."""

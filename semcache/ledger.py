@@ -12,23 +12,24 @@ from decimal import Decimal
 from semcache.attribution import NOTHING, Priced, bill_of, call_line, cost_of, priced
 from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
-from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
+from semcache.exchange import Answer, Call, Exchange, Forward, route_in_words, strategies_of
 from semcache.message import Message
 from semcache.request import Request
 from semcache.stores.ledger_book import BASELINE, BillLine, LedgerRow
 from semcache.stores.store import Store
-from semcache.tariff import Price, Recount
+from semcache.tariff import Count, Price, Recount
 
 logger = logging.getLogger(__name__)
 
 ROWS_BUFFERED = 64
 SECONDS_BUFFERED = 1.0
+LOST = "lost"  # the outcome of a stream that reached nobody whole
 
 
 class Ledger:
     """Prices every answer and writes one row for it, in batches."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is booked, and what it is told by
         self,
         store: Store,
         price: Price,
@@ -36,12 +37,14 @@ class Ledger:
         clock: Callable[[], float] = time.time,
         stopwatch: Callable[[], float] = time.monotonic,
         recount: Recount | None = None,
+        count: Count = lambda model, message: message.usage.output_tokens,
         on_overhead: Callable[[LedgerRow], None] = lambda row: None,
     ) -> None:
         self._on_overhead = on_overhead
         self._store = store
         self._price = price
         self._recount = recount or (lambda request, served, usage: (served, usage))
+        self._count = count
         self._clock = clock
         self._rows: list[LedgerRow] = []
         self._stopwatch = stopwatch  # rows are late by real seconds, whatever time the traffic is of
@@ -93,6 +96,20 @@ class Ledger:
             self._overhead = spent + row.cost_usd, unpriced + (known is None)
         self._on_overhead(row)
         self._append(row)
+
+    def book_lost(self, call: Call, message: Message) -> None:
+        """Book a stream that broke off or was hung up on: what came of it was paid for, and nothing saved by it.
+
+        The prompt is known from its beginning; the answer is counted by what has arrived, which may be less than Claude
+        has written.
+        """
+        request, model = call.request, message.model or call.request.model
+        usage = replace(message.usage, output_tokens=self._count(model, message))
+        bill = (BillLine(BASELINE, model, usage),)
+        answer = Answer(message, call.lookup, call)
+        row = _row(request, answer, priced(bill, self._price), bill, at=self._clock(), latency_ms=0.0)
+        with self._lock:  # written with the next that are due: this may be the thread of an event loop
+            self._rows.append(replace(row, outcome=LOST, reason="", output_tokens=usage.output_tokens))
 
     def flush(self) -> None:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""

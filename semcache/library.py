@@ -131,7 +131,8 @@ class Parts:
     def flights(self) -> Flights:
         """The calls in flight of one event loop."""
         recall = self.assembly.cache.just_stored
-        return Flights(self.upstream, coalesce=self.settings.coalesce, recall=recall)
+        on_lost = self.assembly.ledger.book_lost
+        return Flights(self.upstream, coalesce=self.settings.coalesce, recall=recall, on_lost=on_lost)
 
     def close(self) -> None:
         self.assembly.close()

@@ -47,8 +47,12 @@ class Service:
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
-        recall = None if parts.assembly is None else parts.assembly.cache.just_stored
-        self.flights = Flights(parts.upstream, coalesce=parts.settings.coalesce, recall=recall)
+        self.flights = Flights(
+            parts.upstream,
+            coalesce=parts.settings.coalesce,
+            recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
+            on_lost=None if parts.assembly is None else parts.assembly.ledger.book_lost,
+        )
         self.advance = on_threads(parts.executor)
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
