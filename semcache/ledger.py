@@ -12,7 +12,7 @@ from decimal import Decimal
 from semcache.attribution import NOTHING, Priced, bill_of, call_line, cost_of, priced
 from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
-from semcache.exchange import Answer, Call, Exchange, Forward, route_in_words, strategies_of
+from semcache.exchange import Answer, Call, Exchange, Forward, relabelled, route_in_words, strategies_of
 from semcache.message import Message
 from semcache.request import Request
 from semcache.stores.ledger_book import BASELINE, BillLine, LedgerRow
@@ -23,7 +23,8 @@ logger = logging.getLogger(__name__)
 
 ROWS_BUFFERED = 64
 SECONDS_BUFFERED = 1.0
-LOST = "lost"  # the outcome of a stream that reached nobody whole
+LOST = "lost"  # the outcome of what was paid for in vain, and the reasons
+BROKEN_OFF, UNANSWERED = "broken-off", "unanswered"
 
 
 class Ledger:
@@ -58,9 +59,18 @@ class Ledger:
         return self._overhead
 
     def step(self, request: Request, forward: Forward) -> Exchange:
-        """The outermost layer. A request that fails upstream costs nothing and is not booked."""
-        began_at = self._clock()
-        answer, row = self._booked(request, (yield from forward(request)), began_at)
+        """The outermost layer. Of a request that fails, what was paid for on the way is booked, and nothing else."""
+        began_at, paid = self._clock(), list[tuple[Call, Message]]()
+        try:
+            answer = yield from relabelled(
+                forward(request), lambda call: call, on_message=lambda call, message: paid.append((call, message))
+            )
+        except BaseException:  # closing it, too
+            for call, message in paid:
+                if not message.coalesced:
+                    self.book_lost(call, message, reason=UNANSWERED)
+            raise
+        answer, row = self._booked(request, answer, began_at)
         self._append(row)
         return answer
 
@@ -97,8 +107,8 @@ class Ledger:
         self._on_overhead(row)
         self._append(row)
 
-    def book_lost(self, call: Call, message: Message) -> None:
-        """Book a stream that broke off or was hung up on: what came of it was paid for, and nothing saved by it.
+    def book_lost(self, call: Call, message: Message, *, reason: str = BROKEN_OFF) -> None:
+        """Book what was paid for in vain: a stream that broke off or was hung up on, or a call on the way to an answer.
 
         The prompt is known from its beginning; the answer is counted by what has arrived, which may be less than Claude
         has written.
@@ -109,7 +119,7 @@ class Ledger:
         answer = Answer(message, call.lookup, call)
         row = _row(request, answer, priced(bill, self._price), bill, at=self._clock(), latency_ms=0.0)
         with self._lock:  # written with the next that are due: this may be the thread of an event loop
-            self._rows.append(replace(row, outcome=LOST, reason="", output_tokens=usage.output_tokens))
+            self._rows.append(replace(row, outcome=LOST, reason=reason, output_tokens=usage.output_tokens))
 
     def flush(self) -> None:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""
