@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     orders = _orders(options.orders)
     tasks = [*_tables(options), *_variants(options), *_subsets(options, orders)]
-    found = run_all(tasks, options.data, processes=options.processes)
+    found = run_all(tasks, options.data, processes=options.processes, work=options.work)
     figures = _figures(found, options, orders)
     settings = {"requests": options.requests, "seeds": options.seeds, "orders": len(orders), "shares": SHARES,
                 "shapley_requests": options.shapley_requests, "base_usd": BASE_USD, "per_hour": PER_HOUR,
@@ -202,11 +202,12 @@ def _bars(figures: dict[str, dict[str, Any]]) -> list[Bar]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=os.environ.get("SEMCACHE_DATA"))
-    parser.add_argument("--requests", type=int, default=700)
+    parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--orders", type=int, default=4, help="orders of the strategies for the Shapley shares")
     parser.add_argument("--shapley-requests", type=int, default=250)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--work", type=Path, metavar="FILE", help="keep the runs there, and go on after an interrupt")
     parser.add_argument("--quick", action="store_true", help="the same in small, in less than a minute")
     parser.add_argument("--write", type=Path, metavar="DIR", help="write JSON, table, plot and page there")
     parser.add_argument("--json", action="store_true")

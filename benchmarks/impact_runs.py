@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -61,13 +62,30 @@ class Outcome:
     served: dict[str, int]
 
 
-def run_all(tasks: Iterable[Task], data: Path | None, *, processes: int) -> dict[Task, Outcome]:
-    """Every task once, on so many processes; those of one place after each other, so that it is built once."""
-    asked = sorted(set(tasks), key=lambda task: (task.place, len(task.on), sorted(task.on)))
-    if processes == 1:
-        return {task: run(task, data) for task in asked}
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return dict(zip(asked, pool.map(run, asked, [data] * len(asked)), strict=True))
+def run_all(tasks: Iterable[Task], data: Path | None, *, processes: int, work: Path | None) -> dict[Task, Outcome]:
+    """Every task once, in their order, on so many processes; `work` keeps what is done, to go on from there."""
+    found = _kept(work)
+    missing = [task for task in dict.fromkeys(tasks) if task not in found]
+    with ExitStack() as stack:
+        done: Iterable[Outcome]
+        if processes == 1:
+            done = (run(task, data) for task in missing)
+        else:
+            pool = stack.enter_context(ProcessPoolExecutor(processes, mp_context=get_context("spawn")))
+            done = pool.map(run, missing, [data] * len(missing))
+        for task, outcome in zip(missing, done, strict=True):
+            found[task] = outcome
+            if work is not None:
+                with work.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps([task.place, sorted(task.on), asdict(outcome)]) + "\n")
+    return found
+
+
+def _kept(work: Path | None) -> dict[Task, Outcome]:
+    if work is None or not work.is_file():
+        return {}
+    rows = map(json.loads, work.read_text("utf-8").splitlines())
+    return {Task(Place(*place), frozenset(on)): Outcome(**outcome) for place, on, outcome in rows}
 
 
 def run(task: Task, data: Path | None) -> Outcome:
