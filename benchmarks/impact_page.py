@@ -10,6 +10,7 @@ from string import Template
 from typing import Any
 
 _WIDTH, _LABELS, _BAR, _GAP = 760, 170, 18, 16
+_VARIANT_COLUMNS = ("saved", "hit_rate", "wrong_of_requests")
 _TEMPLATE = Path(__file__).with_name("impact_page.html")
 
 
@@ -32,7 +33,7 @@ def impact_page(
         wrong=f"{today['wrong_of_requests']:.2%} of requests",
         eras="".join(_era(era, figures, base_usd, claimed) for era in eras),
         variants=_rows(
-            (name.removeprefix("variant: "), *(f"{row[each]:.1%}" for each in ("saved", "hit_rate", "wrong_of_requests")))
+            (name.removeprefix("variant: "), *(f"{row[each]:.1%}" for each in _VARIANT_COLUMNS))
             for name, row in figures.items()
             if name.startswith("variant: ")
         ),

@@ -21,17 +21,17 @@ _NAME = "combined_impact"
 WHY = {
     TIERING: "The claim is reached where the kinds of work that a small model does well are a good part of the bill.",
     CACHING: "The claim is reached where prompts are long and shared, and come again within minutes.",
-    BUDGETS: "Claude does not see max_tokens, so a limit shortens no answer that ends by itself; it can end runaways, and "
-    "this application has none. What asking for brevity saves (`conciseness`) depends on Claude and cannot be simulated, "
-    "so it is left out. Trimming of references gives way to the prompt cache, which reads them whole for a twentieth.",
+    BUDGETS: "Claude does not see max_tokens, so a limit shortens no answer that ends by itself; it can end runaways, "
+    "and this application has none. What asking for brevity saves (`conciseness`) depends on Claude and cannot be "
+    "simulated, so it is left out. Trimming of references gives way to the prompt cache, which reads them whole for a "
+    "twentieth of the price.",
     BATCH: "Only the jobs of the night can wait: 6 % of the requests, and after tiering under 1 % of the bill. Half of "
     "little is little. The claim of 20 % of the remainder would need two fifths of the remaining bill to wait.",
-    RESPONSES: "An empty cache at the start, an error budget of 1 %, and audits: of the first fifty similar hits all are "
-    "asked again and paid for, which in so short a slice eats much of what they save. What is left of a hit is cheap "
-    "besides: a question's prompt is by then read from the prompt cache on a middle model, and its answer is short.",
+    RESPONSES: "An empty cache at the start, an error budget of 1 %, and audits: of the first fifty similar hits all "
+    "are asked again and paid for, which in so short a slice eats much of what they save. What is left of a hit is "
+    "cheap besides: a question's prompt is by then read from the prompt cache on a middle model, its answer is short.",
     COMPRESSION: "Conversations of 3 to 12 turns, a minute apart, are read from the prompt cache at a twentieth of the "
-    "price; shortening them would write them anew. The planner compares both and seldom shortens. Alone, without prompt "
-    "caching, it saves more.",
+    "price; shortening them would write them anew. The planner compares both and seldom shortens.",
     ROUTING: "The claim is reached where FAQ answers and simple questions are many.",
     OPTIMISATION: "After prompt caching a system prompt is read at a twentieth of its price, so shortening it saves a "
     "twentieth; a version that would fall below the 512 tokens that Claude caches is not sent, for it would be dearer; "
@@ -109,8 +109,8 @@ def _answers(last: Mapping[str, Any]) -> str:
     low, high = last["wrong_of_requests_interval"]
     least, most = last["wrong_of_judged_hits_interval"]
     return (
-        f"{last['hit_rate']:.1%} of all requests were answered from memory, {last['wrong_of_requests']:.2%} of all requests "
-        f"wrongly ({low:.2%} to {high:.2%}); of the similar hits {last['wrong_of_judged_hits']:.1%} "
+        f"{last['hit_rate']:.1%} of all requests were answered from memory, {last['wrong_of_requests']:.2%} of all "
+        f"requests wrongly ({low:.2%} to {high:.2%}); of the similar hits {last['wrong_of_judged_hits']:.1%} "
         f"({least:.1%} to {most:.1%})."
     )
 

@@ -15,9 +15,9 @@ with a help desk are known questions in other words is what FAQ and support traf
 exact and 47 % similar repeats; 31 % in another set of users, MeanCache, arXiv 2403.02694; open chat has 4.5 to 7.5 %,
 SCALM, arXiv 2406.00025). The shares themselves, turns, pauses and lengths of answers are assumptions.
 
-How dense the traffic is decides what a prompt cache of five minutes can hold. It follows from the base of 25,000 dollars
-a month: at 1.45 cents a request, unassisted, that is 2,400 requests an hour, day and night alike; at the prices of
-the table, 5.5 cents a request, 630.
+How dense the traffic is decides what a prompt cache of five minutes can hold. It follows from the base of 25,000
+dollars a month: at 1.45 cents a request, unassisted, that is 2,400 requests an hour, day and night alike; at the prices
+of the table, 5.5 cents a request, 630.
 """
 
 from __future__ import annotations

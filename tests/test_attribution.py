@@ -162,7 +162,10 @@ def test_a_report_shows_what_was_said_and_apart_what_was_billed(cache: SemanticC
     view = savings_view(cache.savings(LedgerQuery(by=("namespace",))))
     assert [group["key"] for group in view["groups"]] == ["a", "b"]
     repeated, other = view["groups"]
-    assert (repeated["output_tokens"], repeated["billed_output_tokens"]) == (2 * first.output_tokens, first.output_tokens)
+    assert (repeated["output_tokens"], repeated["billed_output_tokens"]) == (
+        2 * first.output_tokens,
+        first.output_tokens,
+    )
     assert other["output_tokens"] == other["billed_output_tokens"]
     assert view["input_tokens"] - view["billed_input_tokens"] == first.prompt_tokens
     exact = next(row for row in view["outcomes"] if row["outcome"] == "exact")

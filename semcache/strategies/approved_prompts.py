@@ -121,7 +121,7 @@ class Replacing:
         return tuple(version for version in in_use if version.original in said)
 
     def _pays(self, request: Request, versions: tuple[Approved, ...]) -> bool:
-        """Whether less is cheaper: what falls below the smallest prompt that Claude caches is paid in full each time."""
+        """Whether less is cheaper: what is too short for Claude to cache is paid in full each time."""
         model = self._prices.model(request.model)
         if not versions or model is None or self._caching is None:
             return True
@@ -206,7 +206,7 @@ def system_texts(body: Json) -> list[str]:
 
 
 def is_control(request: Request, version: Approved) -> bool:
-    """By the first block of the first user turn: a conversation keeps its side, and so does a text asked about again."""
+    """By the first block of the first user turn: a conversation keeps its side, and a text asked about again, too."""
     opening = next((turn.get("content") for turn in request.messages if turn.get("role") == "user"), None)
     drawn = int(digest([version.original, unmarked(blocks_of(opening))[:1]])[:8], 16)
     return drawn < version.control_share * 2**32

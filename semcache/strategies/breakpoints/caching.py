@@ -46,7 +46,7 @@ class Planned:
 
 
 class Prospect(NamedTuple):
-    """Of two forms of one prompt the lesser is to be sent: one whose turns are held, then the cheaper in the long run."""
+    """Of two forms of a prompt the lesser is to be sent: one whose turns are held, then the cheaper in the long run."""
 
     is_cold: bool  # nothing of the turns is held in this form
     standing_usd: Decimal  # a use, times a million
