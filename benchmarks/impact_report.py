@@ -35,7 +35,8 @@ WHY = {
     ROUTING: "The claim is reached where FAQ answers and simple questions are many.",
     OPTIMISATION: "After prompt caching a system prompt is read at a twentieth of its price, so shortening it saves a "
     "twentieth; a version that would fall below the 512 tokens that Claude caches is not sent, for it would be dearer; "
-    "and one conversation in twenty keeps the original as control.",
+    "one conversation in twenty keeps the original as control; and what stands behind a version is a new prefix: in so "
+    "short a slice references were read from the prompt cache less often than behind the original.",
 }
 QUALITY = (
     "What a cheaper model would have answered, nobody recorded: it is taken to have answered alike, in as many tokens. "
@@ -125,6 +126,9 @@ def _variant_lines(figures: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _shapley(figures: Mapping[str, Any]) -> Iterator[str]:
+    if not any(name.startswith("Shapley: ") for name in figures):
+        yield "Not measured in this run: `--orders N` does."
+        return
     yield "| strategy | share | ± |"
     yield "|---|---|---|"
     for name, row in figures.items():
