@@ -27,10 +27,10 @@ def impact_page(
     eras = list(dict.fromkeys(name.partition(": ")[0] for name, row in figures.items() if "left" in row))
     today = figures[f"{eras[0]}: in all"]
     return Template(_TEMPLATE.read_text("utf-8")).substitute(
-        saved=" and ".join(f"{figures[f'{era}: in all']['saved']:.1%} at the {escape(era)}" for era in eras),
+        saved="".join(_card(f"{figures[f'{era}: in all']['saved']:.1%}", f"saved at the {era}") for era in eras),
         bill=f"${base_usd:,.0f} to ${base_usd * (1 - today['saved']):,.0f}",
         hits=f"{today['hit_rate']:.1%}",
-        wrong=f"{today['wrong_of_requests']:.2%} of requests",
+        wrong=f"{today['wrong_of_requests']:.2%}",
         eras="".join(_era(era, figures, base_usd, claimed) for era in eras),
         variants=_rows(
             (name.removeprefix("variant: "), *(f"{row[each]:.1%}" for each in _VARIANT_COLUMNS))
@@ -51,6 +51,10 @@ def impact_page(
         ),
         measured=escape(f"{measured['command']} · {measured['at']} · at {measured['commit']} · {measured['machine']}"),
     )  # fmt: skip
+
+
+def _card(figure: str, about: str) -> str:
+    return f"<div><b>{escape(figure)}</b><span>{escape(about)}</span></div>"
 
 
 def _era(era: str, figures: Mapping[str, Any], base_usd: float, claimed: Mapping[str, float]) -> str:
@@ -91,12 +95,13 @@ def _drawn(bar: tuple[str, float, float, str, float], top: int, base_usd: float)
     name, low, high, kind, claim = bar
     scale = _WIDTH - _LABELS - 90
     x, width, text = _LABELS + low * scale, max(1.5, (high - low) * scale), top + _BAR * 0.72
+    dollars = f"{'+' if kind == 'caused' else ''}${base_usd * (high - low):,.0f}"
     mark = _LABELS + claim * scale
     return (
         f'<text x="0" y="{text:.0f}">{escape(name)}</text>'
         f'<rect class="{kind}" x="{x:.1f}" y="{top}" width="{width:.1f}" height="{_BAR}" rx="3"/>'
         f'<line class="claim" x1="{mark:.1f}" x2="{mark:.1f}" y1="{top - 3}" y2="{top + _BAR + 3}"/>'
-        f'<text class="figure" x="{max(x + width, mark) + 6:.1f}" y="{text:.0f}">${base_usd * (high - low):,.0f}</text>'
+        f'<text class="figure" x="{max(x + width, mark) + 6:.1f}" y="{text:.0f}">{dollars}</text>'
     )
 
 
