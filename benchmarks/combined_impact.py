@@ -163,19 +163,19 @@ def _wrong(found: Mapping[Task, Outcome], places: Sequence[Place]) -> dict[str, 
 
 def _shapley(
     found: Mapping[Task, Outcome], place: Place, orders: Sequence[Sequence[str]]
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, float | None]]:
     """The mean of what each strategy saves of the unassisted bill over the orders; intervals over pairs of orders."""
 
     def usd(on: Sequence[str]) -> float:
         return found[Task(place, frozenset(on))].usd
 
-    rows = {}
+    rows: dict[str, dict[str, float | None]] = {}
     for step in STEPS if orders else ():
         saved = [usd(order[: order.index(step)]) - usd(order[: order.index(step) + 1]) for order in orders]
         pairs = [(one + other) / 2 / usd(()) for one, other in zip(saved[::2], saved[1::2], strict=True)]
-        spread = statistics.stdev(pairs) if len(pairs) > 1 else math.nan
+        spread = statistics.stdev(pairs) if len(pairs) > 1 else None
         alone = frozenset([step])
-        rows[step] = {"share": statistics.mean(pairs), "plus_minus": _Z * spread / math.sqrt(len(pairs))}
+        rows[step] = {"share": statistics.mean(pairs), "plus_minus": spread and _Z * spread / math.sqrt(len(pairs))}
         if (first := found.get(Task(place, alone))) is not None:
             rows[step]["alone"] = 1 - first.usd / usd(())
     return rows

@@ -38,7 +38,7 @@ def impact_page(
             if name.startswith("variant: ")
         ),
         shares=_rows(
-            (name.removeprefix("Shapley: "), f"{row['share']:.1%}", f"± {row['plus_minus']:.1%}")
+            (name.removeprefix("Shapley: "), f"{row['share']:.1%}", f"± {plus_minus(row)}")
             for name, row in figures.items()
             if name.startswith("Shapley: ")
         ),
@@ -51,6 +51,11 @@ def impact_page(
         ),
         measured=escape(f"{measured['command']} · {measured['at']} · at {measured['commit']} · {measured['machine']}"),
     )  # fmt: skip
+
+
+def plus_minus(row: Mapping[str, Any]) -> str:
+    """Half the 95 % interval of a Shapley share; one pair of orders tells nothing of it."""
+    return "?" if row["plus_minus"] is None else f"{row['plus_minus']:.1%}"
 
 
 def _card(figure: str, about: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from impact_page import impact_page
+from impact_page import impact_page, plus_minus
 from impact_runs import BATCH, BUDGETS, CACHING, COMPRESSION, OPTIMISATION, RESPONSES, ROUTING, STEPS, TIERING
 from impact_world import ERAS
 
@@ -56,7 +56,7 @@ def table(results: Mapping[str, Any]) -> list[tuple[str, ...]]:
         elif "saved" in row:
             rows.append((name, f"{row['saved']:.1%}", "81.0%" if name.endswith("in all") else "", ""))
         else:
-            rows.append((name, f"{row['share']:.1%} ± {row['plus_minus']:.1%}", "", ""))
+            rows.append((name, f"{row['share']:.1%} ± {plus_minus(row)}", "", ""))
     return rows
 
 
@@ -133,7 +133,7 @@ def _shapley(figures: Mapping[str, Any]) -> Iterator[str]:
     yield "|---|---|---|"
     for name, row in figures.items():
         if name.startswith("Shapley: "):
-            yield f"| {name.removeprefix('Shapley: ')} | {row['share']:.1%} | {row['plus_minus']:.1%} |"
+            yield f"| {name.removeprefix('Shapley: ')} | {row['share']:.1%} | {plus_minus(row)} |"
 
 
 def _percent(row: Mapping[str, Any], name: str) -> str:
