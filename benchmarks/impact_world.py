@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from impact_prompts import prompts
-from impact_workload import Question, application, kind_of
+from impact_workload import VARIANTS, Question, application, kind_of
 from reporting import ROOT
 from workloads import load_workload
 
@@ -20,9 +21,19 @@ from semcache.opening import find_models_dir
 from semcache.traffic.recorded import Recorded
 
 TODAY, TABLE = ERAS = ("prices of today", "prices of the table")
+PER_HOUR = {TODAY: 2_400, TABLE: 630}  # requests for the base bill: see impact_workload
 FAQ_SHARE = 0.5  # of the help desk's questions, the most asked first, somebody has written an answer to
 # Input, output; the prompt cache costs 1.25, 2 and .1 of the input. Dollars for a million tokens, as in that table.
 _TABLE_PRICES = {"claude-opus-5-5": (15, 75), "claude-sonnet-5-5": (3, 15), "claude-haiku-5-5": (1, 5)}
+
+
+class Place(NamedTuple):
+    """Which world: so many requests of a variant of the application, at the prices of an era."""
+
+    era: str
+    requests: int
+    seed: int = 0
+    variant: str = "as described"
 
 
 @dataclass(frozen=True)
@@ -54,9 +65,16 @@ def _sample_questions() -> list[Question]:
 
 
 @contextmanager
-def open_world(questions: Sequence[Question], requests: int, era: str, *, seed: int) -> Iterator[World]:
+def open_world(questions: Sequence[Question], place: Place) -> Iterator[World]:
     """About so many requests at the prices of an era."""
-    traffic = application(requests, questions, prompts(), seed=seed)
+    traffic = application(
+        place.requests,
+        questions,
+        prompts(),
+        mix=VARIANTS[place.variant],
+        per_hour=PER_HOUR[place.era],
+        seed=place.seed,
+    )
     answers: dict[str, str] = {}
     asked: dict[str, int] = {}
     for each in traffic:
@@ -65,9 +83,10 @@ def open_world(questions: Sequence[Question], requests: int, era: str, *, seed: 
             asked[each.truth] = asked.get(each.truth, 0) + 1
     with tempfile.TemporaryDirectory() as folder:
         models_dir, faq = Path(folder) / "models", Path(folder) / "faq.jsonl"
-        _models(models_dir, era)
-        popular = sorted(asked, key=lambda truth: -asked[truth])[: round(FAQ_SHARE * len(questions))]
+        _models(models_dir, place.era)
         wordings = {question.truth: question.wordings for question in questions}
+        known = sorted((truth for truth in asked if truth in wordings), key=lambda truth: -asked[truth])
+        popular = known[: round(FAQ_SHARE * len(questions))]
         rows = [{"question": wordings[truth][0], "answer": answers[truth]} for truth in popular]
         faq.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
         yield World(traffic, models_dir, faq)

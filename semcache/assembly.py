@@ -46,7 +46,7 @@ from semcache.strategies.routing.memory import Memory
 from semcache.strategies.routing.opening import Routes, open_routes
 from semcache.strategies.routing.opinions import Opinions
 from semcache.strategies.routing.step import Routing
-from semcache.tariff import price_at, recounts
+from semcache.tariff import counts, price_at, recounts
 from semcache.tenants import Tenants
 from semcache.turns import Turns
 
@@ -189,6 +189,7 @@ def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
             price_at(prices, clock),
             clock=clock,
             recount=recounts(prices, routes.table.baseline),
+            count=counts(prices),
             on_overhead=_spends(spending),
         ),
         spending,

@@ -21,6 +21,8 @@ from semcache.stores.ledger_book import BASELINE, BillLine
 from semcache.tariff import Price, Recount
 
 EXACT, SEMANTIC, FAQ, COALESCED = "exact", "semantic", "faq", "coalesced"
+FREE = frozenset({EXACT, SEMANTIC, FAQ, COALESCED})
+"""Outcomes for which nothing is billed: their `usage` repeats what the answer had once cost."""
 TIERING, ROUTING, FAILOVER, BATCH = "tiering", "routing", "failover", "batch"
 CACHE_WRITES, RETRIES = "cache_writes", "retries"
 NOTHING = Usage()

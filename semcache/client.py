@@ -26,9 +26,10 @@ class SemanticCache(Curating):
     ...     print(cache.ask("How do I reset my password?").message.text)
     """
 
-    def __init__(self, settings: Settings | None = None, **options: Any) -> None:
+    def __init__(self, settings: Settings | None = None, *, portal: Portal | None = None, **options: Any) -> None:
+        """Options are those of `Parts`; `portal` is where the event loop runs: on a thread of its own, if not given."""
         self.parts = Parts(settings, **options)
-        self.portal = Portal()
+        self.portal = portal or Portal()
         self.flights = self.parts.flights()
         self.advance = on_threads(self.parts.assembly.executor)
         self.parts.learn_with(self._send)

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from semcache.errors import UpstreamError, UpstreamTorn
 from semcache.exchange import Answer, Call, Exchange
-from semcache.flights import Flights, Head, Passage
+from semcache.flight import Head
+from semcache.flights import Flights, Passage
 from semcache.message import Message
 
 T = TypeVar("T")

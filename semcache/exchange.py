@@ -119,19 +119,24 @@ def send_upstream(request: Request) -> Exchange:
     return Answer(message=message, lookup=call.lookup, call=call)
 
 
-def relabelled(exchange: Exchange, change: Callable[[Call], Call]) -> Exchange:
-    """Delegate to `exchange`, passing each of its calls through `change`."""
+def relabelled(
+    exchange: Exchange, change: Callable[[Call], Call], *, on_message: Callable[[Call, Message], None] | None = None
+) -> Exchange:
+    """Delegate to `exchange`, passing each of its calls through `change`, and telling of each message that came."""
     try:
         call = next(exchange)
         while True:
+            changed = change(call)
             try:
-                message = yield change(call)
+                message = yield changed
             except GeneratorExit:
                 exchange.close()
                 raise
             except BaseException as error:  # whatever the driver throws belongs to the inner layers
                 call = exchange.throw(error)
             else:
+                if on_message is not None:
+                    on_message(changed, message)
                 call = exchange.send(message)
     except StopIteration as stop:
         answer: Answer = stop.value

@@ -3,128 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from semcache.errors import UpstreamError, UpstreamStatus, UpstreamTorn
-from semcache.events import PING, Assembler, FrameReader, replay
+from semcache.errors import UpstreamError, UpstreamStatus
+from semcache.events import PING, replay
 from semcache.exchange import Call
+from semcache.flight import Flight, Head, OnLost, Recall
 from semcache.message import Message
-from semcache.request import Headers
 from semcache.turns import Turns
-from semcache.upstream.upstream import Upstream, UpstreamRequest, UpstreamResponse
+from semcache.upstream.upstream import Upstream
 
 # What an identical request would be told again; anything else is worth a follower's own attempt.
 _TRANSIENT_STATUSES = frozenset({408, 409, 429})
-
-Recall = Callable[[Call], Message | None]
-
-
-@dataclass(frozen=True)
-class Head:
-    """Status and headers of the response a passage rides on."""
-
-    status: int
-    headers: Headers
-    is_stream: bool
-
-
-class Flight:
-    """One upstream call and what has arrived of it. It goes on while anybody listens."""
-
-    def __init__(
-        self, upstream: Upstream, call: Call, *, recall: Recall | None = None, turns: Turns | None = None
-    ) -> None:
-        self.head: Head | None = None
-        self.outcome: Message | UpstreamError | None = None
-        self.buffer: list[bytes] = []
-        self.at_boundary = True
-        self.listeners = 0
-        self.is_claimed = False
-        self._upstream = upstream
-        self._recall = recall
-        self._turns = turns
-        self._pulse = asyncio.Event()
-        self._task = asyncio.create_task(self._fly(call))
-
-    def changed(self) -> Awaitable[object]:
-        """Wait for the next head, chunk or landing after this call, even if awaited later."""
-        return self._pulse.wait()
-
-    async def cancel(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-    async def _fly(self, call: Call) -> None:
-        response = None
-        try:
-            if await self._is_recalled(call):
-                return
-            response = await self._upstream.open(_wire_request(call))
-            self._land(await self._read(response))
-        except UpstreamError as error:
-            self._land(error)
-        finally:
-            if response is not None:
-                await response.aclose()
-            if self.outcome is None:
-                self._land(UpstreamTorn("the call was abandoned"))
-
-    async def _is_recalled(self, call: Call) -> bool:
-        """Whether an identical flight landed between this call's lookup and its boarding, or lands elsewhere now.
-
-        Whoever boards from now on joins this flight, and other processes wait for its turn to end: so this last look
-        leaves no gap for a second call.
-        """
-        recall, key = self._recall, call.flight_key
-        if recall is None or key is None:
-            return False
-
-        async def recalled() -> Message | None:
-            return await asyncio.to_thread(recall, call)
-
-        message = None if self._turns is None else await self._turns.come(key, recalled)
-        if message is None and (message := await recalled()) is None:
-            return False
-        self.head = Head(200, message.headers, is_stream=False)
-        self.is_claimed = True  # it has been paid for
-        self._land(message)
-        return True
-
-    async def _read(self, response: UpstreamResponse) -> Message:
-        if not 200 <= response.status < 300:
-            body = b"".join([chunk async for chunk in response.chunks()])
-            raise UpstreamStatus(response.status, response.headers, body)
-        content_type = next((value for name, value in response.headers if name == "content-type"), "")
-        self.head = Head(response.status, response.headers, content_type.startswith("text/event-stream"))
-        self._notify()
-        if self.head.is_stream:
-            return await self._read_stream(response)
-        return Message.parse(b"".join([chunk async for chunk in response.chunks()]), response.headers)
-
-    async def _read_stream(self, response: UpstreamResponse) -> Message:
-        reader, assembler, unreadable = FrameReader(), Assembler(), None
-        async for chunk in response.chunks():
-            self.buffer.append(chunk)
-            try:
-                for event in reader.feed(chunk) if unreadable is None else ():
-                    assembler.feed(event)
-            except UpstreamTorn as error:  # not for us to judge: the bytes go on to the client
-                unreadable = error
-            self.at_boundary = unreadable is None and reader.at_boundary
-            self._notify()
-        if unreadable is not None:
-            raise unreadable
-        return replace(assembler.message(response.headers), faithful=assembler.faithful)
-
-    def _land(self, outcome: Message | UpstreamError) -> None:
-        self.outcome = outcome
-        self._notify()
-
-    def _notify(self) -> None:
-        pulse, self._pulse = self._pulse, asyncio.Event()
-        pulse.set()
 
 
 class Flights:
@@ -137,9 +29,11 @@ class Flights:
         coalesce: bool = True,
         recall: Recall | None = None,
         turns: Turns | None = None,
+        on_lost: OnLost | None = None,
     ) -> None:
-        """`turns`: where other processes may have the same call in flight."""
+        """`turns`: where other processes may have the same call in flight. `on_lost` hears what was paid in vain."""
         self._upstream = upstream
+        self._on_lost = on_lost
         self._coalesce = coalesce
         self._recall = recall if coalesce else None
         self._turns = turns if coalesce else None
@@ -171,7 +65,7 @@ class Flights:
         flight = self._flights.get(key) if key is not None else None
         if flight is not None and not isinstance(flight.outcome, UpstreamError):
             return flight, True
-        flight = Flight(self._upstream, call, recall=self._recall, turns=self._turns)
+        flight = Flight(self._upstream, call, recall=self._recall, turns=self._turns, on_lost=self._on_lost)
         if key is not None:
             self._flights[key] = flight
         return flight, False
@@ -275,6 +169,8 @@ class Passage:
         was_open = is_over and self._flights.forget(self._call, flight)
         if flight.listeners == 0 and not landed:
             await flight.cancel()
+        elif flight.listeners == 0:
+            flight.lose()
         if was_open:
             await self._flights.leave_turn(self._call)
 
@@ -292,8 +188,3 @@ def _worth_another_attempt(error: UpstreamError) -> bool:
     if isinstance(error, UpstreamStatus):
         return error.status >= 500 or error.status in _TRANSIENT_STATUSES
     return True
-
-
-def _wire_request(call: Call) -> UpstreamRequest:
-    request = call.request
-    return UpstreamRequest("POST", "/v1/messages", request.query, request.headers, request.content(), request.model)

@@ -13,13 +13,13 @@ from functools import partial
 from semcache.attribution import NOTHING, Priced, bill_of, call_line, cost_of, priced
 from semcache.entry import Bypass, Hit, Kind, Miss
 from semcache.errors import StoreError
-from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
+from semcache.exchange import Answer, Call, Exchange, Forward, relabelled, route_in_words, strategies_of
 from semcache.message import Message
 from semcache.request import Request
 from semcache.stopwatch import Stage
 from semcache.stores.ledger_book import BASELINE, BillLine, LedgerRow
 from semcache.stores.store import Store
-from semcache.tariff import Price, Recount
+from semcache.tariff import Count, Price, Recount
 
 logger = logging.getLogger(__name__)
 
@@ -27,27 +27,33 @@ _MakeRow = Callable[[], LedgerRow]
 
 ROWS_BUFFERED = 64
 SECONDS_BUFFERED = 1.0
+LOST = "lost"  # the outcome of what was paid for in vain, and the reasons
+BROKEN_OFF, UNANSWERED = "broken-off", "unanswered"
 
 
 class Ledger:
     """Prices every answer and writes one row for it, in batches."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what is booked, and what it is told by
         self,
         store: Store,
         price: Price,
         *,
         clock: Callable[[], float] = time.time,
+        waited: Callable[[], float] = time.monotonic,
         recount: Recount | None = None,
+        count: Count = lambda model, message: message.usage.output_tokens,
         on_overhead: Callable[[LedgerRow], None] = lambda row: None,
     ) -> None:
         self._on_overhead = on_overhead
         self._store = store
         self._price = price
         self._recount = recount or (lambda request, served, usage: (served, usage))
+        self._count = count
         self._clock = clock
         self._rows: list[_MakeRow] = []
-        self._written_at = clock()
+        self._waited = waited  # rows are late by real seconds, whatever time the traffic is of
+        self._written_at = waited()
         self._lock = threading.Lock()
         self._overhead: tuple[Decimal, int] = (Decimal(0), 0)
         self._see: Callable[[Sequence[LedgerRow]], None] = lambda rows: None
@@ -67,10 +73,19 @@ class Ledger:
         return self._overhead
 
     def step(self, request: Request, forward: Forward) -> Exchange:
-        """The outermost layer. A request that fails upstream costs nothing and is not booked."""
-        began_at = self._clock()
-        answer, row = self._booked(request, (yield from forward(request)), began_at)
-        self._append(row, self._clock())
+        """The outermost layer. Of a request that fails, what was paid for on the way is booked, and nothing else."""
+        began_at, paid = self._clock(), list[tuple[Call, Message]]()
+        try:
+            answer = yield from relabelled(
+                forward(request), lambda call: call, on_message=lambda call, message: paid.append((call, message))
+            )
+        except BaseException:  # closing it, too
+            for call, message in paid:
+                if not message.coalesced:
+                    self.book_lost(call, message, reason=UNANSWERED)
+            raise
+        answer, row = self._booked(request, answer, began_at)
+        self._append(row)
         request.stopwatch.lap(Stage.BOOK)
         return answer
 
@@ -110,16 +125,31 @@ class Ledger:
             spent, unpriced = self._overhead
             self._overhead = spent + row.cost_usd, unpriced + (known is None)
         self._on_overhead(row)
-        self._append(lambda: row, row.at)
+        self._append(lambda: row)
 
     def cost_of_own(self, model: str, message: Message) -> Decimal | None:
         """What such a call costs; None: the model has no known price."""
         return self._price(message.model or model, message.usage)
 
+    def book_lost(self, call: Call, message: Message, *, reason: str = BROKEN_OFF) -> None:
+        """Book what was paid for in vain: a stream that broke off or was hung up on, or a call on the way to an answer.
+
+        The prompt is known from its beginning; the answer is counted by what has arrived, which may be less than Claude
+        has written.
+        """
+        request, model = call.request, message.model or call.request.model
+        usage = replace(message.usage, output_tokens=self._count(model, message))
+        bill = (BillLine(BASELINE, model, usage),)
+        answer = Answer(message, call.lookup, call)
+        row = _row(request, answer, priced(bill, self._price), bill, at=self._clock(), latency_ms=0.0)
+        row = replace(row, outcome=LOST, reason=reason, output_tokens=usage.output_tokens)
+        with self._lock:  # written with the next that are due: this may be the thread of an event loop
+            self._rows.append(lambda: row)
+
     def flush(self) -> None:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""
         with self._lock:
-            waiting, self._rows, self._written_at = self._rows, [], self._clock()
+            waiting, self._rows, self._written_at = self._rows, [], self._waited()
         rows = [make() for make in waiting]
         if rows:
             self._see(rows)
@@ -129,10 +159,11 @@ class Ledger:
         except StoreError as error:
             logger.warning("%d ledger rows lost: %s", len(rows), type(error).__name__)
 
-    def _append(self, make: _MakeRow, at: float) -> None:
+    def _append(self, make: _MakeRow) -> None:
         with self._lock:
             self._rows.append(make)
-            is_due = len(self._rows) >= ROWS_BUFFERED or at - self._written_at >= SECONDS_BUFFERED
+            waited_seconds = self._waited() - self._written_at
+            is_due = len(self._rows) >= ROWS_BUFFERED or waited_seconds >= SECONDS_BUFFERED
         if is_due:
             self.flush()
 

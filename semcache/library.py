@@ -135,6 +135,7 @@ class Parts:
             coalesce=self.settings.coalesce,
             recall=self.assembly.cache.just_stored,
             turns=self.assembly.turns,
+            on_lost=self.assembly.ledger.book_lost,
         )
 
     def close(self) -> None:

@@ -66,7 +66,7 @@ def open_miss_path(
         keeping.keep(name, thing)
     caching = PromptCaching(consent, prefixes, clock=clock)
     keeping.keep(BREAKERS_DOCUMENT, caching.breakers)
-    replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices)
+    replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices, caching=caching)
     learned = Learned(forms, prompts, sides)
     return MissPath(
         PromptForms(

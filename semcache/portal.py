@@ -65,6 +65,29 @@ class Portal:
             return self._loop
 
 
+class CallersPortal(Portal):
+    """Runs coroutines on whichever thread calls, one at a time: no thread is woken, but nothing goes on between calls.
+
+    For callers that never wait for each other, and an upstream that keeps nobody waiting: rehearsals.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._turn = threading.Lock()
+
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        with self._turn:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+            return self._loop.run_until_complete(work)
+
+    def close(self) -> None:
+        with self._turn:
+            loop, self._loop = self._loop, None
+            if loop is not None:
+                _run_down(loop)
+
+
 _END = object()
 
 
@@ -84,10 +107,15 @@ def _run_forever(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
     finally:
-        pending = asyncio.all_tasks(loop)
-        for task in pending:
-            task.cancel()
-        if pending:
-            loop.run_until_complete(asyncio.wait(pending))
-        loop.run_until_complete(loop.shutdown_asyncgens())
-        loop.close()
+        _run_down(loop)
+
+
+def _run_down(loop: asyncio.AbstractEventLoop) -> None:
+    pending = asyncio.all_tasks(loop)
+    for task in pending:
+        task.cancel()
+    if pending:
+        loop.run_until_complete(asyncio.wait(pending))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from semcache.attribution import CACHE_WRITES, CALL, priced
+from semcache.attribution import CACHE_WRITES, CALL, FREE, priced
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow, grouped
 from semcache.stores.store import Store
 from semcache.tariff import Price
@@ -77,6 +77,8 @@ class SavingsReport:
     waterfall: tuple[Part, ...]
     caused: tuple[Part, ...]
     projection: Projection | None  # None: too little has been observed
+    repeated: dict[tuple[str, ...], LedgerGroup] = field(default_factory=dict)
+    """What was answered at no charge, by the key of a group; of the whole under ()."""
 
     @property
     def saved_usd(self) -> Decimal:
@@ -93,14 +95,17 @@ def savings_of(store: Store, query: LedgerQuery, *, now: float, price: Price | N
         rows = list(_repriced(store, query, price))
         totals, outcomes = grouped(rows, replace(query, by=())), grouped(rows, replace(query, by=("outcome",)))
         groups = grouped(rows, query) if query.by else []
+        finer = grouped(rows, _finer(query))
     else:
         totals = store.ledger_groups(replace(query, by=()))
         outcomes = store.ledger_groups(replace(query, by=("outcome",)))
         groups = store.ledger_groups(query) if query.by else []
+        finer = store.ledger_groups(_finer(query))
     total = totals[0] if totals else LedgerGroup(())
     waterfall, caused = _parts(total)
     projection = _projected(total, _observed_since(store, query), min(now, query.until or now))
-    return SavingsReport(total, tuple(outcomes), tuple(groups), waterfall, caused, projection)
+    repeated = _repeated(outcomes, finer)
+    return SavingsReport(total, tuple(outcomes), tuple(groups), waterfall, caused, projection, repeated)
 
 
 def repriced(row: LedgerRow, price: Price) -> LedgerRow:
@@ -119,6 +124,20 @@ def repriced(row: LedgerRow, price: Price) -> LedgerRow:
 def name_of(what: str) -> str:
     """A strategy or a cause in words."""
     return STRATEGY_NAMES.get(what) or CAUSE_NAMES.get(what) or what.removeprefix(CALL).replace("_", " ").capitalize()
+
+
+def _finer(query: LedgerQuery) -> LedgerQuery:
+    return replace(query, by=(*query.by, "outcome"))
+
+
+def _repeated(outcomes: Sequence[LedgerGroup], finer: Sequence[LedgerGroup]) -> dict[tuple[str, ...], LedgerGroup]:
+    """The last of each key is the outcome."""
+    found: dict[tuple[str, ...], LedgerGroup] = {}
+    for group in (*(each for each in finer if len(each.key) > 1), *outcomes):
+        if group.key[-1] in FREE:
+            key = group.key[:-1]
+            found[key] = found.get(key, LedgerGroup(key)) + group
+    return found
 
 
 def _repriced(store: Store, query: LedgerQuery, price: Price) -> Iterator[LedgerRow]:

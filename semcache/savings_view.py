@@ -6,7 +6,7 @@ import csv
 import io
 from decimal import Decimal
 
-from semcache.attribution import CALL
+from semcache.attribution import CALL, FREE
 from semcache.request import Json
 from semcache.savings import Part, Projection, SavingsReport
 from semcache.stores.ledger_book import LedgerGroup
@@ -15,17 +15,25 @@ from semcache.stores.ledger_book import LedgerGroup
 def savings_view(report: SavingsReport) -> Json:
     """Money is in text, to the last digit."""
     return {
-        **_group_view(report.total),
+        **_group_view(report.total, report.repeated.get(())),
         "saved_share": report.saved_share,
         "waterfall": [_part_view(part, "strategy", "saved_usd") for part in report.waterfall],
         "caused": [_part_view(part, "cause", "cost_usd") for part in report.caused],
-        "outcomes": [{"outcome": group.key[0], **_group_view(group)} for group in report.outcomes],
-        "groups": [{"key": " · ".join(group.key), **_group_view(group)} for group in report.groups],
+        "outcomes": [
+            {"outcome": group.key[0], **_group_view(group, group if group.key[0] in FREE else None)}
+            for group in report.outcomes
+        ],
+        "groups": [
+            {"key": " · ".join(group.key), **_group_view(group, report.repeated.get(group.key))}
+            for group in report.groups
+        ],
         "projection": None if report.projection is None else _projection_view(report.projection),
     }
 
 
-def _group_view(group: LedgerGroup) -> Json:
+def _group_view(group: LedgerGroup, repeated: LedgerGroup | None) -> Json:
+    """`repeated`: those of its requests that were answered at no charge, whose `usage` repeats an earlier one."""
+    free = repeated or LedgerGroup(group.key)
     return {
         "requests": group.requests,
         "baseline_usd": money_text(group.baseline_usd),
@@ -35,6 +43,8 @@ def _group_view(group: LedgerGroup) -> Json:
         "output_tokens": group.output_tokens,
         "cache_read_tokens": group.cache_read_tokens,
         "cache_write_tokens": group.cache_write_tokens,
+        "billed_input_tokens": group.input_tokens - free.input_tokens,
+        "billed_output_tokens": group.output_tokens - free.output_tokens,
     }
 
 

@@ -16,6 +16,7 @@ from semcache.policy import STRATEGIES
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.rolling_up import roll_up
 from semcache.savings import savings_of
+from semcache.savings_view import savings_view
 from semcache.stores.ledger_book import LedgerQuery, LedgerRow
 from semcache.tariff import price_on
 from semcache.upstream.simulator import Simulator
@@ -152,3 +153,20 @@ def test_what_is_older_than_is_kept_is_forgotten(cache: SemanticCache, clock: Cl
     rows_of(cache)
     assert roll_up(cache.parts.assembly.store, now=clock() + 900 * DAY, rows_days=30, sums_days=800) == 1
     assert cache.savings().total.requests == 0
+
+
+def test_a_report_shows_what_was_said_and_apart_what_was_billed(cache: SemanticCache) -> None:
+    first = cache.ask("Which train goes to Hull?", model=HAIKU, namespace="a").message.usage
+    cache.ask("Which train goes to Hull?", model=HAIKU, namespace="a")
+    cache.ask("Is 17 prime?", model=HAIKU, mode="off", namespace="b")
+    view = savings_view(cache.savings(LedgerQuery(by=("namespace",))))
+    assert [group["key"] for group in view["groups"]] == ["a", "b"]
+    repeated, other = view["groups"]
+    assert (repeated["output_tokens"], repeated["billed_output_tokens"]) == (
+        2 * first.output_tokens,
+        first.output_tokens,
+    )
+    assert other["output_tokens"] == other["billed_output_tokens"]
+    assert view["input_tokens"] - view["billed_input_tokens"] == first.prompt_tokens
+    exact = next(row for row in view["outcomes"] if row["outcome"] == "exact")
+    assert (exact["input_tokens"], exact["billed_input_tokens"]) == (first.prompt_tokens, 0)

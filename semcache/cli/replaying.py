@@ -100,8 +100,9 @@ def _run(stage: Stage, folder: Path, traffic: Path, options: dict[str, Any], nam
     first = next(_requests(traffic, options), None)
     began_at = first.at if first is not None and first.at is not None else time.time()
     settings = replace(stage.settings, store="local:", data_dir=folder, embedder=stage.settings.embedder)
+    total = _count(traffic, options["limit"])
     now, tally = (checkpoint.now, checkpoint.tally) if checkpoint is not None else (began_at, None)
-    with Rehearsal(stage.under(settings), began_at=now, tally=tally) as rehearsal, _bar(name) as show:
+    with Rehearsal(stage.under(settings), began_at=now, tally=tally) as rehearsal, _bar(name, total) as show:
         if checkpoint is not None:
             forget_after(rehearsal.cache.parts.assembly.store, checkpoint.now)
             for _ in range(checkpoint.requests):
@@ -130,15 +131,22 @@ def _requests(traffic: Path, options: dict[str, Any]) -> Iterator[Recorded]:
         yield each if as_model is None else replace(each, params={**each.params, "model": as_model})
 
 
+def _count(traffic: Path, limit: int | None) -> int:
+    with traffic.open("rb") as file:
+        lines = sum(1 for line in file if line.strip())
+    return lines if limit is None else min(limit, lines)
+
+
 @contextmanager
-def _bar(name: str) -> Iterator[Callable[[int], None]]:
+def _bar(name: str, total: int) -> Iterator[Callable[[int], None]]:
     """Progress on standard error, where somebody looks at it."""
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description} {task.completed:,.0f} requests"), TimeElapsedColumn())
+    counted = TextColumn("{task.description} {task.completed:,.0f} of {task.total:,.0f} requests")
+    columns = (counted, BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(name, total=total)
         yield lambda count: progress.update(task, completed=count)
 
 

@@ -14,7 +14,7 @@ from semcache.cli.opening import opened
 from semcache.cli.output import Duration, json_option, money, print_json, print_table, store_options
 from semcache.stores.ledger_book import DIMENSIONS
 
-_COLUMNS = ("requests", "unassisted $", "paid $", "saved $")
+_COLUMNS = ("requests", "tokens", "billed", "unassisted $", "paid $", "saved $")
 
 
 @click.command()
@@ -68,9 +68,19 @@ def _money(text: str) -> str:
 
 def _sums(name: str, rows: Iterable[dict[str, Any]]) -> list[tuple[object, ...]]:
     return [
-        (row[name], row["requests"], *(_money(row[amount]) for amount in ("baseline_usd", "cost_usd", "saved_usd")))
+        (
+            row[name],
+            row["requests"],
+            _tokens(row, ""),
+            _tokens(row, "billed_"),
+            *(_money(row[amount]) for amount in ("baseline_usd", "cost_usd", "saved_usd")),
+        )
         for row in rows
     ]
+
+
+def _tokens(row: dict[str, Any], whose: str) -> str:
+    return f"{row[f'{whose}input_tokens'] + row[f'{whose}output_tokens']:,}"
 
 
 def _waterfall(view: dict[str, Any]) -> list[tuple[object, ...]]:

@@ -113,10 +113,10 @@ def _is_refuted(rival: Rival) -> bool:
 
 def _veto(asked: Profile, embedding: Embedding, candidate: Candidate, objection: Objection | None) -> str | None:
     stored = candidate.exemplar
+    if not _aligned(embedding, stored.embedding):  # first, for it spares reading long texts
+        return "windows-differ"
     if guard := vetoed_by(asked, Profile.of(stored.text)):
         return f"guard:{guard}"
-    if not _aligned(embedding, stored.embedding):
-        return "windows-differ"
     return objection(candidate) if objection is not None else None
 
 

@@ -76,6 +76,13 @@ class Assembler:
             raise UpstreamTorn("upstream's event stream ended before message_stop")
         return Message(body={**self._body, "content": self._blocks}, headers=headers, faithful=self.faithful)
 
+    def so_far(self) -> Message | None:
+        """What has arrived of a message that will never be whole, to count it by; None: not even its beginning."""
+        if self._body is None:
+            return None
+        open_block = [] if self._open is None else [{"type": "text", "text": self._open.said}]
+        return Message(body={**self._body, "content": [*self._blocks, *open_block]}, faithful=False)
+
     def _feed_unreadable(self, name: str) -> None:
         if name == "error":
             self.error = {}
@@ -168,6 +175,10 @@ class _OpenBlock:
         self._grows_by = kind
         self._parts.append(delta[source])
         return True
+
+    @property
+    def said(self) -> str:
+        return _joined(self._parts)
 
     def close(self) -> Json:
         """The block as it stands in a message."""

@@ -62,6 +62,7 @@ class Service:
             coalesce=parts.settings.coalesce,
             recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
             turns=None if parts.assembly is None else parts.assembly.turns,
+            on_lost=None if parts.assembly is None else parts.assembly.ledger.book_lost,
         )
         workers = WorkerThreads(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
         self.advance = workers.advance

@@ -35,7 +35,7 @@ class LedgerRow:
     at: float
     namespace: str
     label: str
-    outcome: str  # exact | semantic | faq | coalesced | miss | bypass, or what a call of ours was for
+    outcome: str  # exact | semantic | faq | coalesced | miss | bypass | lost, or what a call of ours was for
     reason: str
     requested_model: str
     served_model: str

@@ -17,6 +17,7 @@ from semcache.journal import Journalled, operation
 from semcache.pricing import PriceBook, estimate_tokens
 from semcache.request import Json, Request
 from semcache.stores.store import Store
+from semcache.strategies.breakpoints.caching import PromptCaching
 from semcache.strategies.compression.turns import blocks_of, unmarked
 from semcache.strategies.consent import Consent
 
@@ -94,10 +95,14 @@ class ApprovedPrompts:
 class Replacing:
     """Pure but for the book: a conversation stays on its side however often it is sent."""
 
-    def __init__(self, consent: Consent, book: ApprovedPrompts, prices: PriceBook) -> None:
+    def __init__(
+        self, consent: Consent, book: ApprovedPrompts, prices: PriceBook, *, caching: PromptCaching | None = None
+    ) -> None:
+        """`caching` knows what the prompt cache makes of a prompt; without it, less is taken to be cheaper."""
         self._consent = consent
         self._book = book
         self._prices = prices
+        self._caching = caching
 
     def replaced(self, request: Request) -> Request:
         """The request with approved versions where there are any, it is allowed, and it is no control."""
@@ -105,7 +110,8 @@ class Replacing:
 
     def chosen(self, request: Request) -> tuple[Approved, ...]:
         """The versions that this request is to be sent with."""
-        return tuple(version for version in self.open_to(request) if not is_control(request, version))
+        wanted = tuple(version for version in self.open_to(request) if not is_control(request, version))
+        return wanted if self._pays(request, wanted) else ()
 
     def open_to(self, request: Request) -> tuple[Approved, ...]:
         """The versions in use for texts of this request, whichever side it is on."""
@@ -114,6 +120,20 @@ class Replacing:
         in_use = [version for version in self._book.versions() if version.reverted_at is None]
         said = {prompt_hash(text) for text in system_texts(request.body)} if in_use else set()
         return tuple(version for version in in_use if version.original in said)
+
+    def _pays(self, request: Request, versions: tuple[Approved, ...]) -> bool:
+        """Whether less is cheaper: what is too short for Claude to cache is paid in full each time."""
+        model = self._prices.model(request.model)
+        if not versions or model is None or self._caching is None:
+            return True
+        shorter = self.replaced_by(request, versions)
+        return self._caching.prospect(shorter, model) < self._caching.prospect(request, model)
+
+    def note_came(self, request: Request) -> None:
+        """A request came whose prompt a version may stand for: how often its original comes is worth knowing."""
+        model = self._prices.model(request.model)
+        if self._caching is not None and model is not None:
+            self._caching.note_came(request, model)
 
     def known(self, ids: Sequence[str]) -> tuple[Approved, ...] | None:
         """The versions of these ids, reverted or not; None where one is gone."""
@@ -188,9 +208,9 @@ def system_texts(body: Json) -> list[str]:
 
 
 def is_control(request: Request, version: Approved) -> bool:
-    """By the first user turn, which a conversation keeps; of retries and later turns too."""
+    """By the first block of the first user turn: a conversation keeps its side, and a text asked about again, too."""
     opening = next((turn.get("content") for turn in request.messages if turn.get("role") == "user"), None)
-    drawn = int(digest([version.original, unmarked(blocks_of(opening))])[:8], 16)
+    drawn = int(digest([version.original, unmarked(blocks_of(opening))[:1]])[:8], 16)
     return drawn < version.control_share * 2**32
 
 

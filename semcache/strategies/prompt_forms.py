@@ -183,6 +183,8 @@ class PromptForms:
 
     def _count(self, request: Request, answer: Answer, form: Form, now: float) -> None:
         usage = answer.message.usage
+        if form.versions:
+            self.replacing.note_came(request)
         for version in self.replacing.open_to(request):
             is_used = version.id in form.versions
             if is_used or is_control(request, version):  # else its thinking is bound to the original

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from semcache.embedders.embedder import Embedder
 from semcache.entry import Hit, HitKind
 from semcache.errors import SemcacheError
 from semcache.exchange import Answer
+from semcache.portal import CallersPortal
 from semcache.pricing import PriceBook
 from semcache.request import Json, Request
 from semcache.savings import SavingsReport
@@ -95,8 +97,11 @@ class Rehearsal:
         self._judge = RecordedJudge(LocalJudge(stage.embedder.embed))
         quick = Conduct(batches=BatchConduct(seconds=0.0, is_shuffled=False), calls_kept=0)
         self._simulator = Simulator(stage.prices, answers=self._reciter, clock=self.clock, conduct=quick)
-        brought = Brought(embedder=stage.embedder, judge=self._judge)
-        self.cache = SemanticCache(stage.settings, upstream=self._simulator, brought=brought, clock=self.clock)
+        brought = Brought(embedder=stage.embedder, judge=self._judge, randomness=random.Random(0))  # replays repeat
+        settings = replace(stage.settings, coalesce=False)  # one request at a time
+        self.cache = SemanticCache(
+            settings, portal=CallersPortal(), upstream=self._simulator, brought=brought, clock=self.clock
+        )
         self._truths: dict[str, str | None] = {}
 
     def __enter__(self) -> Rehearsal:

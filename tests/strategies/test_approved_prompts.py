@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 from fakes import body
 
+from semcache import SemanticCache, Settings
 from semcache.errors import StoreError, UpstreamStatus
 from semcache.exchange import send_upstream
 from semcache.message import Message
+from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import Request
 from semcache.stores.memory import MemoryStore
 from semcache.strategies.approved_prompts import (
@@ -292,3 +294,29 @@ def test_the_control_is_drawn_for_each_prompt_by_itself() -> None:
         for number in range(40)
     ]
     assert 5 < sum(sides) < 35
+
+
+def test_a_version_too_short_to_be_cached_is_not_sent_where_its_original_is_read_from_the_cache(
+    clock, tmp_path
+) -> None:
+    simulator = Simulator(PriceBook.load(find_claude_manifest(None)), clock=clock)
+    known = Settings(store="memory:", embedder="hashed", data_dir=tmp_path, strategies=(STRATEGY, "prompt_caching"))
+    rule = "The harbour office answers travellers kindly, and names the pier. "
+    original, shorter = rule * 60, rule * 18
+    with SemanticCache(known, upstream=simulator, clock=clock) as cache:
+        book = ApprovedPrompts(cache.parts.assembly.store, clock=clock)
+        book.approve(version(original, shorter, approved_at=clock()))
+        sent = []
+        for number in range(40):
+            cache.ask(f"And {number}?", system=original, mode="off")
+            sent.append(original not in json.dumps(simulator.calls[-1].body["system"]))
+            clock.advance(10)
+    assert sent[0]
+    assert not any(sent[-20:])
+
+
+def test_questions_about_one_text_are_on_one_side() -> None:
+    shared = {"type": "text", "text": "A long reference."}
+    asked = [[shared, {"type": "text", "text": f"What of {number}?"}] for number in range(20)]
+    requests = [Request({**body(), "messages": [{"role": "user", "content": content}]}) for content in asked]
+    assert len({is_control(request, version(control_share=0.5)) for request in requests}) == 1

@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import NamedTuple
 
 from semcache.canonical import digest
 from semcache.exchange import Answer
 from semcache.message import Usage
-from semcache.pricing import Model
+from semcache.pricing import Model, Prices
 from semcache.request import Request
 from semcache.strategies.breakpoints.breakers import Breakers
 from semcache.strategies.breakpoints.memory import PrefixMemory
 from semcache.strategies.breakpoints.placing import STRATEGY, marked
-from semcache.strategies.breakpoints.planning import Mark, Outlook, Placement, best_placement, outlook_of
+from semcache.strategies.breakpoints.planning import Candidate, Mark, Outlook, Placement, best_placement, outlook_of
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, prefix_of
 from semcache.strategies.breakpoints.siblings import expected_in_batch
 from semcache.strategies.consent import Consent
@@ -44,6 +46,13 @@ class Planned:
         return tuple(sorted((*own, *self.placement.marks), key=lambda mark: mark.place))
 
 
+class Prospect(NamedTuple):
+    """Of two forms of a prompt the lesser is to be sent: one whose turns are held, then the cheaper in the long run."""
+
+    is_cold: bool  # nothing of the turns is held in this form
+    standing_usd: Decimal  # a use, times a million
+
+
 class PromptCaching:
     """Marks never change what a request means."""
 
@@ -62,10 +71,8 @@ class PromptCaching:
 
     def planned_on(self, request: Request, model: Model) -> Planned:
         """The cheapest set of marks, for strategies that compare other ways to send the request."""
-        now = self._clock()
-        outlook = outlook_of(prefix_of(request, model), self.memory, _groups(request), now=now)
-        outlook = expected_in_batch(outlook, request)
-        placement = best_placement(outlook, model, on=datetime.fromtimestamp(now, UTC).date())
+        outlook = expected_in_batch(self._outlook(request, model), request)
+        placement = best_placement(outlook, model, on=self._today())
         return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
 
     def held_tokens(self, request: Request, model: Model | None) -> int:
@@ -75,6 +82,25 @@ class PromptCaching:
         places, now = prefix_of(request, model).places, self._clock()
         held = (place.reach_tokens for place in places if self.memory.held_for(place.digest, now=now) is not None)
         return max(held, default=0)
+
+    def prospect(self, request: Request, model: Model) -> Prospect:
+        """What the prompt cache makes of a prompt: each part is read as often as it has come again before."""
+        outlook, prices = self._outlook(request, model), self._prices(model)
+        total, reached = Decimal(0), 0
+        for each in outlook.candidates if self._consent.allows(request, STRATEGY) else ():
+            place = outlook.prefix.places[each.place]
+            if place.is_markable and place.reach_tokens >= model.min_cacheable_tokens:
+                total += (place.reach_tokens - reached) * _standing_rate(each, prices)
+                reached = place.reach_tokens
+        is_cold = not any(outlook.prefix.places[place].section == "messages" for place in outlook.held)
+        return Prospect(is_cold, total + (outlook.prefix.tokens - reached) * prices.input)
+
+    def note_came(self, request: Request, model: Model) -> None:
+        """Take down what came, where something else was sent in its place."""
+        outlook = self._outlook(request, model)
+        for each in outlook.candidates:
+            digest = outlook.prefix.places[each.place].digest
+            self.memory.note_seen(digest, each.kind, _groups(request), now=self._clock())
 
     def note(self, planned: Planned, answer: Answer, began_at: float, *, whole: Planned | None = None) -> None:
         """Learn from what was sent; the answer is here, and nothing that goes wrong now may lose it.
@@ -107,6 +133,15 @@ class PromptCaching:
             digest = planned.outlook.prefix.places[each.place].digest
             self.memory.note_seen(digest, each.kind, groups, now=began_at)
 
+    def _outlook(self, request: Request, model: Model) -> Outlook:
+        return outlook_of(prefix_of(request, model), self.memory, _groups(request), now=self._clock())
+
+    def _prices(self, model: Model) -> Prices:
+        return model.prices_on(self._today())
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._clock(), UTC).date()
+
     def _note_read(self, planned: Planned, usage: Usage, began_at: float) -> int | None:
         """The place up to which the prompt was read; less than was expected where Claude held less than believed."""
         places, expected = planned.outlook.prefix.places, _deepest_held(planned)
@@ -119,6 +154,15 @@ class PromptCaching:
             if _BELIEVED * places[number].reach_tokens > usage.cache_read_tokens:
                 self.memory.note_lost(places[number].digest)
         return None
+
+
+def _standing_rate(candidate: Candidate, prices: Prices) -> Decimal:
+    soon, within_hour = (Decimal(chance) for chance in candidate.chances)
+    return min(
+        prices.input,
+        soon * prices.cache_read + (1 - soon) * prices.cache_write_5m,
+        within_hour * prices.cache_read + (1 - within_hour) * prices.cache_write_1h,
+    )
 
 
 def _deepest_held(planned: Planned) -> int | None:
