@@ -9,6 +9,7 @@ from semcache.strategies.token_budget.lengths import Distribution
 LEAST_SEEN = 30
 LEAST_CUT_OFF = 3
 _MARGIN = 1.25  # a saving that is expected must be clearly one
+_MOST_ASKED_AGAIN = 0.05  # of the answers that are no runaways
 
 
 def budget_tokens(
@@ -25,8 +26,9 @@ def budget_tokens(
     r: share of answers that ran into L, s: those of them that recover; o: share of complete answers, X: their lengths,
     m: their mean; u: share of those that ran into a much smaller limit, and may be of any length.
 
-    The b that gains most is taken, and none where nothing ran away. `least` is what thinking needs. Prices are those
-    of a token of output and of the whole prompt.
+    The b that gains most is taken, and none where nothing ran away. Whoever is asked again waits longer, so that no
+    more than a few may be, however cheap it is. `least` is what thinking needs. Prices are those of a token of output
+    and of the whole prompt.
     """
     if known is None or known.seen < LEAST_SEEN or output_price <= 0:
         return None
@@ -38,6 +40,7 @@ def budget_tokens(
     again = candidates + input_price / output_price  # in tokens of output
     beyond = np.array([known.share_beyond(int(tokens) + 1) for tokens in candidates])
     gained = rate * (known.recovers * (limit - known.mean_tokens) - again)
-    lost = (complete * beyond + unclear) * again
-    best = int(np.argmax(gained - _MARGIN * lost))
-    return int(candidates[best]) if gained[best] > _MARGIN * lost[best] else None
+    asked_again = complete * beyond + unclear
+    net = np.where(asked_again <= _MOST_ASKED_AGAIN, gained - _MARGIN * asked_again * again, -np.inf)
+    best = int(np.argmax(net))
+    return int(candidates[best]) if net[best] > 0 else None

@@ -23,6 +23,7 @@ _MOST_KEYS = 500
 _RING = 200  # requests of each kind whose vectors are kept
 _KERNEL_WIDTH = 0.08  # of 1 - cosine
 _KIND_WEIGHT = 20.0  # that the kind's distribution has beside the neighbours'
+_EITHER = 0.1  # a kind of runaway nearly always recovers or never does: few attempts tell which
 _DECAY_AT = 5000.0  # observations; beyond, the old ones weigh less
 _COMPARABLE = 0.5  # of a limit: an answer that ran into less room than this tells nothing of how it would have ended
 
@@ -145,7 +146,7 @@ class Lengths(Journalled):
                 return None
             counts, cuts = known.counts.copy(), known.cuts / known.all
             seen, tokens = known.seen, known.tokens
-            recovers = (known.recovered + 1) / (known.recovered + known.relapsed + 2)
+            recovers = (known.recovered + _EITHER) / (known.recovered + known.relapsed + 2 * _EITHER)
             recent = list(known.recent) if vector is not None else []
         shares = counts / seen if seen else counts
         mean = tokens / seen if seen else 0.0

@@ -64,6 +64,15 @@ def test_a_few_answers_prove_nothing() -> None:
     assert budget(lengths_of([100] * 200, cut_off=1)) is None
 
 
+def test_however_cheap_it_is_hardly_anybody_is_asked_twice() -> None:
+    lengths = lengths_of([random.Random(n).randint(50, 400) for n in range(500)], cut_off=60)
+    found = budget(lengths, input_price=0.001)
+    known = lengths.of("kind", None)
+    assert found is not None
+    assert known is not None
+    assert known.share_beyond(found + 1) <= 0.06
+
+
 def test_a_dear_prompt_is_not_sent_twice_for_a_small_gain() -> None:
     observed = [random.Random(n).randint(50, 4_000) for n in range(500)]
     assert budget(lengths_of(observed, cut_off=10), limit=4_500, input_price=10**6) is None
