@@ -36,7 +36,7 @@ from workloads import MissingData
 from semcache.learning.quality import wilson
 
 _ALL = frozenset(STEPS)
-_Z = 1.96
+_Z, _FEWEST_PAIRS = 1.96, 6  # fewer say nothing of how far the shares spread
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -173,7 +173,7 @@ def _shapley(
     for step in STEPS if orders else ():
         saved = [usd(order[: order.index(step)]) - usd(order[: order.index(step) + 1]) for order in orders]
         pairs = [(one + other) / 2 / usd(()) for one, other in zip(saved[::2], saved[1::2], strict=True)]
-        spread = statistics.stdev(pairs) if len(pairs) > 1 else None
+        spread = statistics.stdev(pairs) if len(pairs) >= _FEWEST_PAIRS else None
         alone = frozenset([step])
         rows[step] = {"share": statistics.mean(pairs), "plus_minus": spread and _Z * spread / math.sqrt(len(pairs))}
         if (first := found.get(Task(place, alone))) is not None:

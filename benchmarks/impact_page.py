@@ -54,7 +54,7 @@ def impact_page(
 
 
 def plus_minus(row: Mapping[str, Any]) -> str:
-    """Half the 95 % interval of a Shapley share; one pair of orders tells nothing of it."""
+    """Half the 95 % interval of a Shapley share; a few orders tell nothing of it."""
     return "?" if row["plus_minus"] is None else f"{row['plus_minus']:.1%}"
 
 
