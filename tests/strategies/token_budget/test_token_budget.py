@@ -159,7 +159,7 @@ def test_processes_on_one_store_learn_lengths_and_breakers_together() -> None:
     for keeping, _, _ in (*known, *known):
         keeping.save()
     found = [lengths.of("kind", None) for _, lengths, _ in known]
-    assert [each.recovers for each in found if each is not None] == [pytest.approx(2 / 5)] * 2
+    assert [each.recovers for each in found if each is not None] == [pytest.approx(1.1 / 3.2)] * 2
     assert [len(breakers.all()) for _, _, breakers in known] == [1, 1]
     assert {each.times for _, _, breakers in known for each in breakers.all()} == {2}
 
