@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,12 @@ from typing import Any
 import pytest
 from fakes import Clock
 from store_samples import DIMS, SPACE
+from stores.redis_servers import RedisServer, old_command, redis8_command
 
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
+from semcache.stores.redis.store import RedisStore
 from semcache.stores.store import Store
 
 OpenStore = Callable[..., Store]
@@ -23,14 +27,17 @@ LOCAL_TUNINGS = {
 }
 
 
-@pytest.fixture(params=["memory", *LOCAL_TUNINGS])
+@pytest.fixture(params=["memory", *LOCAL_TUNINGS, "redis"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
-    """Opens stores of one kind, on one clock; local ones share a directory."""
+    """Opens stores of one kind, on one clock; local ones share a directory, and those in Redis their keys."""
     opened: list[Store] = []
+    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
 
     def open_one(**options: Any) -> Store:
         if request.param == "memory":
             store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
+        elif request.param == "redis":
+            store = RedisStore(url, space=SPACE, dims=DIMS, clock=clock, **options)
         else:
             tuning = LOCAL_TUNINGS[request.param]
             store = LocalStore(tmp_path, space=SPACE, dims=DIMS, clock=clock, tuning=tuning, **options)
@@ -55,6 +62,58 @@ def open_local(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., LocalStor
     def open_one(path: Path = tmp_path, **options: Any) -> LocalStore:
         known: dict[str, Any] = {"space": SPACE, "dims": DIMS, "clock": clock}
         opened.append(LocalStore(path, **{**known, **options}))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(scope="session")
+def redis8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis with vector sets: TEST_REDIS_URL, or a server of the tests' own."""
+    if given := os.environ.get("TEST_REDIS_URL"):
+        yield given.rstrip("/")
+        return
+    server = RedisServer(tmp_path_factory.mktemp("redis8"), redis8_command())
+    try:
+        yield server.start().url
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def old_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis without vector sets."""
+    server = RedisServer(tmp_path_factory.mktemp("redis7"), old_command())
+    try:
+        yield server.start().url
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def redis_url(redis8: str) -> str:
+    """Keys of this test's own."""
+    return own_keys(redis8)
+
+
+@pytest.fixture
+def old_redis_url(old_redis: str) -> str:
+    return own_keys(old_redis)
+
+
+def own_keys(url: str) -> str:
+    return f"{url}/?semcache_prefix=test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def open_redis(clock: Clock) -> Iterator[Callable[..., RedisStore]]:
+    """Opens stores at a URL: by the server's clock, unless another is given."""
+    opened: list[RedisStore] = []
+
+    def open_one(url: str, **options: Any) -> RedisStore:
+        opened.append(RedisStore(url, **{"space": SPACE, "dims": DIMS, **options}))
         return opened[-1]
 
     yield open_one
