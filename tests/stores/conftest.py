@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,6 @@ from typing import Any
 import pytest
 from fakes import Clock
 from store_samples import DIMS, SPACE
-from stores.redis_servers import RedisServer, old_command, redis8_command
 
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
@@ -69,46 +66,8 @@ def open_local(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., LocalStor
         store.close()
 
 
-@pytest.fixture(scope="session")
-def redis8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis with vector sets: TEST_REDIS_URL, or a server of the tests' own."""
-    if given := os.environ.get("TEST_REDIS_URL"):
-        yield given.rstrip("/")
-        return
-    server = RedisServer(tmp_path_factory.mktemp("redis8"), redis8_command())
-    try:
-        yield server.start().url
-    finally:
-        server.kill()
-
-
-@pytest.fixture(scope="session")
-def old_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a Redis without vector sets."""
-    server = RedisServer(tmp_path_factory.mktemp("redis7"), old_command())
-    try:
-        yield server.start().url
-    finally:
-        server.kill()
-
-
 @pytest.fixture
-def redis_url(redis8: str) -> str:
-    """Keys of this test's own."""
-    return own_keys(redis8)
-
-
-@pytest.fixture
-def old_redis_url(old_redis: str) -> str:
-    return own_keys(old_redis)
-
-
-def own_keys(url: str) -> str:
-    return f"{url}/?semcache_prefix=test-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def open_redis(clock: Clock) -> Iterator[Callable[..., RedisStore]]:
+def open_redis() -> Iterator[Callable[..., RedisStore]]:
     """Opens stores at a URL: by the server's clock, unless another is given."""
     opened: list[RedisStore] = []
 

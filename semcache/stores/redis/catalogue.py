@@ -108,7 +108,9 @@ class Catalogue:
         """Portions of an index, from behind a score and number on."""
         while True:
             found = self._run("walk", index, "down" if is_down else "up", *after, PORTION)
-            rows = [Row.read(found[at + 2], found[at], found[at + 1]) for at in range(0, len(found), 3) if found[at + 2]]
+            rows = [
+                Row.read(found[at + 2], found[at], found[at + 1]) for at in range(0, len(found), 3) if found[at + 2]
+            ]
             if rows:
                 yield rows
             if len(found) < 3 * PORTION:

@@ -23,6 +23,13 @@ _REMEDIES: tuple[tuple[type[Exception], str], ...] = (
     (exceptions.RedisClusterException, "is a cluster that cannot be reached; it is tried again with the next request"),
     (exceptions.ConnectionError, "cannot be reached; it is tried again with the next request"),
 )
+SILENCE = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.ClusterDownError,
+    exceptions.RedisClusterException,
+    OSError,
+)
 _BY_CODE = {
     "OOM": "is full; raise its maxmemory, or lower SEMCACHE_MAX_BYTES",
     "NOAUTH": "wants a password; put it into SEMCACHE_STORE",
@@ -37,13 +44,13 @@ def explained(name: str) -> Iterator[None]:
     """Turn Redis' errors into `StoreError`s, without the original: tracebacks print it."""
     try:
         yield
-    except exceptions.RedisError as error:
+    except (exceptions.RedisError, OSError) as error:
         raise unavailable(name, error) from None
-    except OSError:
-        raise StoreUnavailable(f"{name} cannot be reached; it is tried again with the next request") from None
 
 
 def unavailable(name: str, error: Exception) -> StoreError:
+    if isinstance(error, OSError):
+        return StoreUnavailable(f"{name} cannot be reached; it is tried again with the next request")
     code = _CODE.match(str(error))
     known = None if code is None else _BY_CODE.get(code.group())
     if known is None and "OOM " in str(error):

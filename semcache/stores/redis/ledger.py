@@ -14,6 +14,8 @@ _PORTION = 1000
 
 
 class RedisLedger:
+    """All of it lies in one slot."""
+
     def __init__(self, link: Link) -> None:
         self._link = link
         self._slot = f"{{{link.prefix}:ledger}}"
@@ -54,29 +56,27 @@ class RedisLedger:
         return int(self._link.run(script("ledger_replace"), self._slot, since, until, *words))
 
 
+_PLAIN = (
+    "at", "namespace", "label", "outcome", "reason", "requested_model", "served_model", "input_tokens", "output_tokens",
+    "latency_ms", "route", "cache_read_tokens", "cache_write_tokens", "requests",
+)  # fmt: skip
+
+
 def _written(row: LedgerRow) -> str:
-    return json.dumps(
-        [
-            row.at, row.namespace, row.label, row.outcome, row.reason, row.requested_model, row.served_model,
-            pico_of(row.baseline_usd), pico_of(row.cost_usd), row.input_tokens, row.output_tokens, row.latency_ms,
-            row.strategies, row.route, row.cache_read_tokens, row.cache_write_tokens, row.tags,
-            write_parts(row.parts), write_bill(row.bill), row.requests,
-        ],
-        separators=(",", ":"),
-    )  # fmt: skip
+    plain = [getattr(row, name) for name in _PLAIN]
+    money = [pico_of(row.baseline_usd), pico_of(row.cost_usd)]
+    texts = [write_parts(row.parts), write_bill(row.bill)]
+    return json.dumps([plain, money, texts, row.strategies, row.tags], separators=(",", ":"))
 
 
 def _read(stored: bytes) -> LedgerRow:
-    told = json.loads(stored)
+    plain, (baseline, cost), (parts, bill), strategies, tags = json.loads(stored)
     return LedgerRow(
-        *told[:7],
-        dollars_of(told[7]),
-        dollars_of(told[8]),
-        *told[9:12],
-        tuple(told[12]),
-        *told[13:16],
-        tuple(told[16]),
-        read_parts(told[17]),
-        read_bill(told[18]),
-        told[19],
+        **dict(zip(_PLAIN, plain, strict=True)),
+        baseline_usd=dollars_of(baseline),
+        cost_usd=dollars_of(cost),
+        strategies=tuple(strategies),
+        tags=tuple(tags),
+        parts=read_parts(parts),
+        bill=read_bill(bill),
     )

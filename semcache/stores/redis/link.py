@@ -16,8 +16,9 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.retry import Retry
 
 from semcache.errors import StoreUnavailable
+from semcache.stores.breaker import Breaker, Health
 from semcache.stores.redis.address import Address
-from semcache.stores.redis.faults import explained, unavailable
+from semcache.stores.redis.faults import SILENCE, explained, unavailable
 from semcache.stores.redis.scripts import Script
 
 CONNECT_SECONDS, ANSWER_SECONDS = 1.0, 3.0
@@ -46,6 +47,7 @@ class Link:
         """`said` hears what was found, each time that the server is found anew."""
         self._address = address
         self._said = said
+        self._breaker = Breaker()
         self._lock = Lock()
         self._open: tuple[Any, Server] | None = None
         self._is_closed = False
@@ -77,7 +79,9 @@ class Link:
         found: list[Any] = []
         for start in range(0, len(calls), AT_ONCE):
             some = calls[start : start + AT_ONCE]
-            answers = self.send_all([("EVALSHA", script.sha, 1, slot, *words) for script, slot, words in some], mild=True)
+            answers = self.send_all(
+                [("EVALSHA", script.sha, 1, slot, *words) for script, slot, words in some], mild=True
+            )
             for (script, slot, words), answer in zip(some, answers, strict=True):
                 if isinstance(answer, exceptions.NoScriptError):
                     answer = self.run(script, slot, *words)
@@ -113,10 +117,19 @@ class Link:
         if opened is not None:
             opened[0].close()
 
+    @property
+    def health(self) -> Health:
+        """How the server has been answering."""
+        return self._breaker.health
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        with explained(self.name):
-            yield
+        """Only silence opens the circuit: a server that is full still answers, and is still read."""
+        with explained(self.name), self._breaker.guarding():
+            try:
+                yield
+            except SILENCE as error:
+                raise unavailable(self.name, error) from None
 
     def _opened(self) -> tuple[Any, Server]:
         opened = self._open

@@ -1,10 +1,10 @@
-"""The Lua scripts, as they lie beside this file. A script is one step: all of it happens, or nothing, and in one slot."""
+"""The Lua scripts, as they lie beside this file. Each is one step in one slot: nothing else happens in between."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 
@@ -26,12 +26,17 @@ def catalogue_script(name: str) -> Script:
     return _loaded("catalogue", name)
 
 
+def batch_script(name: str) -> Script:
+    """One that works on a batch."""
+    return _loaded("batch", f"batch_{name}")
+
+
 def script(name: str) -> Script:
     """One that stands alone."""
     return _loaded(name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _loaded(*names: str) -> Script:
     folder = files("semcache.stores.redis") / "lua"
     source = b"\n".join((folder / f"{name}.lua").read_bytes() for name in names)

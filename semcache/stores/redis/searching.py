@@ -44,4 +44,4 @@ def _ranked(scopes: Scopes, query: Any, stored: Sequence[list[bytes]], *, k: int
         return []
     similarities = cosines(query, units(np.stack([exemplar.embedding.vector for _, exemplar in pairs])))
     order = closest_first(np.array([exemplar.id for _, exemplar in pairs]), similarities)
-    return [Candidate(*pairs[place], float(similarities[place])) for place in order[:k]]
+    return [Candidate(pairs[place][0], pairs[place][1], float(similarities[place])) for place in order[:k]]

@@ -103,7 +103,9 @@ class Selecting:
         if selection.entry_ids is not None:
             located = self._catalogue.locate([spelled(each) for each in dict.fromkeys(selection.entry_ids)])
             rows = sorted(located.values(), key=lambda row: (float(row.score), row.number), reverse=True)
-            yield [row for row in rows if before is None or (float(row.score), row.number) < (float(after[0]), after[1])]
+            yield [
+                row for row in rows if before is None or (float(row.score), row.number) < (float(after[0]), after[1])
+            ]
         elif selection.tag is not None:
             yield from self._catalogue.walk(f":by_tag:{spelled(selection.tag)}", is_down=True, after=after)
         elif selection.namespace is not None:

@@ -31,6 +31,8 @@ class Kept:
 
 
 class Servings:
+    """What was given to whom. Ids in arguments named `names` are spelled."""
+
     def __init__(self, link: Link) -> None:
         self._link = link
 
@@ -84,7 +86,7 @@ class Servings:
 
     def prune(self, before: float) -> int:
         """Remove those older than this; the number removed."""
-        bound = ("" if before == math.inf else repr(float(before))) if before == before else ""
+        bound = "" if before == math.inf else repr(float(before))
         removed = 0
         for bucket in range(_BUCKETS):
             upper = "+inf" if not bound else f"({bound}"
@@ -123,6 +125,4 @@ def _written(kept: Kept) -> bytes:
 
 def _read(name: str, stored: bytes) -> Kept:
     entry_id, at, answer, kind, question = stored.decode().split(" ", 4)
-    return Kept(
-        Serving(unspelled(name), unspelled(entry_id), json.loads(question), float(at), unspelled(kind)), answer
-    )
+    return Kept(Serving(unspelled(name), unspelled(entry_id), json.loads(question), float(at), unspelled(kind)), answer)

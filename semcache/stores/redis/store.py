@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError
 from semcache.request import encode_json
+from semcache.stores.breaker import Health
 from semcache.stores.limits import Limits
 from semcache.stores.local.hits import HitBuffer
 from semcache.stores.local.rows import encoded
@@ -71,6 +72,11 @@ class RedisStore(RedisBooks):
     def server(self) -> Server:
         """What is behind the URL. Raises `StoreUnavailable` while it is away."""
         return self._link.server
+
+    @property
+    def health(self) -> Health:
+        """How the server has been answering."""
+        return self._link.health
 
     # the path of a request
 

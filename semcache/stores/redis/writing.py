@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from semcache.entry import Embedding, Entry, Exemplar, Label
 from semcache.errors import Overtaken, StoreError, StoreUnavailable
@@ -45,6 +46,8 @@ class Stored:
 
 
 class Writing:
+    """Changes scopes and catalogue together."""
+
     def __init__(self, scopes: Scopes, catalogue: Catalogue, servings: Servings, leases: RedisLeases) -> None:
         self._scopes = scopes
         self._catalogue = catalogue
@@ -164,7 +167,7 @@ class Writing:
                 return self._settled(duplicate_id, into_id, told)
         raise StoreUnavailable("merge: others keep changing these entries; they are left as they are")
 
-    def _merged(self, duplicate: Found, gone: Place, into: Place) -> list[bytes]:
+    def _merged(self, duplicate: Found, gone: Place, into: Place) -> list[Any]:
         """As new exemplars: an exemplar's id stands for one entry for ever."""
         moving = []
         for each, (_, blob) in zip(duplicate.exemplars, duplicate.stored_exemplars, strict=True):
@@ -173,19 +176,19 @@ class Writing:
                 moving.append(rekeyed(blob, duplicate.entry.key) if is_bare_question else blob)
         first = self._catalogue.reserve(into.id, len(moving)) if moving else 0
         words = [word for number, blob in enumerate(moving, start=first) for word in (number, blob)]
-        found: list[bytes] = self._scopes.run(
+        found: list[Any] = self._scopes.run(
             "merge", gone.scope, gone.key, gone.id, duplicate.revision, into.key, into.id, *words
         )
         return found
 
-    def _settled(self, duplicate_id: str, into_id: str, told: Sequence[list[bytes]]) -> Entry:
+    def _settled(self, duplicate_id: str, into_id: str, told: Sequence[Any]) -> Entry:
         revision, fields, summary = told
         self._catalogue.record(row_of(summary))
         kept = self._servings.of(duplicate_id)
         answer = summary[5].decode()
         self._servings.write([Kept(replace(each.serving, entry_id=into_id), answer) for each in kept])
         self._servings.forget([spelled(duplicate_id)])
-        self._catalogue.drop([(spelled(duplicate_id), int(revision))])  # type: ignore[call-overload]
+        self._catalogue.drop([(spelled(duplicate_id), int(revision))])
         return read_entry(fields)
 
     # removing
@@ -203,9 +206,7 @@ class Writing:
         gone = [row for row, (outcome, _, _) in results if outcome == b"gone" and not is_under_way(row)]
         went = {row.place.id for row in (*removed, *gone)}
         self._servings.forget(went)
-        self._catalogue.drop(
-            (row.place.id, int(revision)) for row, (_, revision, _) in results if row.place.id in went
-        )
+        self._catalogue.drop((row.place.id, int(revision)) for row, (_, revision, _) in results if row.place.id in went)
         return len(removed), sum(was_live for _, (outcome, _, was_live) in results if outcome == b"removed")
 
 

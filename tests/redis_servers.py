@@ -11,6 +11,8 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +21,12 @@ from random import SystemRandom
 import pytest
 import redis
 
-CACHE = Path(__file__).resolve().parents[2] / ".cache" / "redis8"
+CACHE = Path(__file__).resolve().parents[1] / ".cache" / "redis8"
 ROOT = CACHE / "root"
 LIBRARIES = ROOT / "usr/lib/x86_64-linux-gnu"
 PACKAGES = (
-    "redis-server redis-tools libc6 libjemalloc2 liblzf1 libssl3t64 libsystemd0 libatomic1 libstdc++6 libgcc-s1 libcap2 "
-    "libzstd1 zlib1g"
+    "redis-server redis-tools libc6 libjemalloc2 liblzf1 libssl3t64 libsystemd0 libatomic1 libstdc++6 libgcc-s1 "
+    "libcap2 libzstd1 zlib1g"
 ).split()
 PORTS = range(20_000, 31_000)  # below those that the system gives to clients
 
@@ -143,3 +145,41 @@ def free_port() -> int:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+@pytest.fixture(scope="session")
+def redis8(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis with vector sets: TEST_REDIS_URL, or a server of the tests' own."""
+    if given := os.environ.get("TEST_REDIS_URL"):
+        yield given.rstrip("/")
+        return
+    server = RedisServer(tmp_path_factory.mktemp("redis8"), redis8_command())
+    try:
+        yield server.start().url
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def old_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Redis without vector sets."""
+    server = RedisServer(tmp_path_factory.mktemp("redis7"), old_command())
+    try:
+        yield server.start().url
+    finally:
+        server.kill()
+
+
+@pytest.fixture
+def redis_url(redis8: str) -> str:
+    """Keys of this test's own."""
+    return own_keys(redis8)
+
+
+@pytest.fixture
+def old_redis_url(old_redis: str) -> str:
+    return own_keys(old_redis)
+
+
+def own_keys(url: str) -> str:
+    return f"{url}/?semcache_prefix=test-{uuid.uuid4().hex[:12]}"
