@@ -24,7 +24,8 @@ def open_store(  # noqa: PLR0913 - what a store is made of
 ) -> Store:
     """`local:` (in `data_dir`), `local:DIRECTORY`, `memory:` (gone at exit), or `redis://…` and `rediss://…`.
 
-    A store behind a network opens though its server is away, and goes by the server's clock. `space` is the embedding model's fingerprint. Raises `SettingsError` for another URL, `StoreError`
+    A store behind a network opens though its server is away, and goes by the server's clock. `space` is the embedding
+    model's fingerprint. Raises `SettingsError` for another URL or a missing package, `StoreError`
     where the store cannot be opened.
     """
     limits = limits if limits is not None else Limits()

@@ -1,7 +1,7 @@
 """Batches in Redis: each in a slot of its own, and a register of them all.
 
-A batch is registered before it is written and struck off after it is gone, so whoever dies between leaves a name without
-a batch: every reader looks for the batch itself.
+A batch is registered before it is written and struck off after it is gone, so whoever dies between leaves a name
+without a batch: every reader looks for the batch itself.
 """
 
 from __future__ import annotations
