@@ -87,6 +87,75 @@ class RedisServer:
             self.process = None
 
 
+@dataclass
+class RedisCluster:
+    """Three masters with a replica each."""
+
+    nodes: list[RedisServer]
+
+    @property
+    def url(self) -> str:
+        return "redis://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+
+    def start(self) -> RedisCluster:
+        for node in self.nodes:
+            node.start()
+        hosts = [f"127.0.0.1:{node.port}" for node in self.nodes]
+        create = [*redis8_cli(), "--cluster", "create", *hosts, "--cluster-replicas", "1", "--cluster-yes"]
+        done = subprocess.run(create, capture_output=True, text=True, timeout=90, check=False)
+        assert done.returncode == 0, done.stdout[-800:] + done.stderr[-800:]
+        self.wait()
+        return self
+
+    def wait(self, *, seconds: float = 60.0) -> None:
+        """Until all slots are served, and no master would take its slots along if it died now."""
+        end = time.monotonic() + seconds
+        while not all(self._is_settled(node) for node in self.nodes):
+            assert time.monotonic() < end, "the cluster does not settle"
+            time.sleep(0.1)
+
+    def masters(self) -> list[RedisServer]:
+        return [node for node in self.nodes if self._told(node, "replication").get("role") == "master"]
+
+    def kill(self) -> None:
+        for node in self.nodes:
+            node.kill()
+
+    def _is_settled(self, node: RedisServer) -> bool:
+        replication = self._told(node, "replication")
+        with node.client() as client:
+            is_ok = b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
+        is_followed = replication.get("connected_slaves", 0) >= 1
+        return is_ok and (replication.get("master_link_status") == "up" or is_followed)
+
+    def _told(self, node: RedisServer, section: str) -> dict[str, object]:
+        if node.process is None:
+            return {}
+        with node.client() as client:
+            return dict(client.info(section))
+
+
+def redis_cluster(directory: Path) -> RedisCluster:
+    """Not started yet."""
+    options = ("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-node-timeout", "2000")
+    durable = ("--appendonly", "yes", "--appendfsync", "everysec")
+    command = redis8_command()
+    ports = iter(cluster_ports())
+    return RedisCluster(
+        [RedisServer(directory / str(n), command, (*options, *durable), port=next(ports)) for n in range(6)]
+    )
+
+
+def cluster_ports() -> Iterator[int]:
+    """Free ports whose bus ports, 10000 above, are free too, and below those of clients."""
+    while True:
+        port = SystemRandom().randrange(12_000, 20_000)
+        with socket.socket() as one, socket.socket() as bus, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + 10_000))
+            yield port
+
+
 def redis8_command() -> list[str]:
     """How to start Redis 8. Skips, or fails in CI, where it cannot be had."""
     server = ROOT / "usr/bin/redis-server"
@@ -168,6 +237,21 @@ def old_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.start().url
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """A cluster that nobody kills."""
+    cluster = redis_cluster(tmp_path_factory.mktemp("cluster"))
+    try:
+        yield cluster.start()
+    finally:
+        cluster.kill()
+
+
+@pytest.fixture
+def redis_cluster_url(redis_nodes: RedisCluster) -> str:
+    return own_keys(redis_nodes.url)
 
 
 @pytest.fixture

@@ -24,16 +24,19 @@ LOCAL_TUNINGS = {
 }
 
 
-@pytest.fixture(params=["memory", *LOCAL_TUNINGS, "redis"])
+REDIS = {"redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+
+
+@pytest.fixture(params=["memory", *LOCAL_TUNINGS, "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
     """Opens stores of one kind, on one clock; local ones share a directory, and those in Redis their keys."""
     opened: list[Store] = []
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    url = request.getfixturevalue(REDIS[request.param]) if request.param in REDIS else ""
 
     def open_one(**options: Any) -> Store:
         if request.param == "memory":
             store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
-        elif request.param == "redis":
+        elif request.param in REDIS:
             store = RedisStore(url, space=SPACE, dims=DIMS, clock=clock, **options)
         else:
             tuning = LOCAL_TUNINGS[request.param]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,8 +22,8 @@ from semcache.batching.states import (
     Succeeded,
     Waiting,
 )
+from semcache.stores.batch_spelling import deflated, read_state, spelled_terms
 from semcache.stores.batch_store import NO_PREFIX, BatchRecord, Change, Dispatch, Item
-from semcache.stores.local.batch_rows import FAST, read_state
 from semcache.stores.redis.link import Word
 
 STATES = tuple(
@@ -35,7 +34,7 @@ ENDED = ("succeeded", "errored", "canceled", "expired")
 
 
 def write_record(record: BatchRecord) -> str:
-    terms = [record.terms.expiry_seconds, record.terms.kept_seconds]
+    terms = spelled_terms(record.terms)
     return json.dumps([record.id, record.credential, record.accepted_at, record.base_url, terms])
 
 
@@ -47,7 +46,7 @@ def read_record(stored: Sequence[Any]) -> BatchRecord:
         credential,
         accepted_at,
         base_url,
-        terms=Terms(*terms),
+        terms=Terms(*json.loads(terms)),
         asked=asked,
         sealed=sealed if is_sealed else None,
         state=read_state(state.decode()) if state else None,
@@ -85,10 +84,10 @@ def write_change(change: Change) -> list[Word]:
     words.append(len(change.shaped))
     for place, each in change.shaped.items():
         shape = json.dumps([*each.prefix, each.size_bytes])
-        words += [place, shape, zlib.compress(each.content, FAST), each.twin_key]
+        words += [place, shape, deflated(each.content), each.twin_key]
     words.append(len(change.results))
     for place, line in change.results.items():
-        words += [place, zlib.compress(line, FAST)]
+        words += [place, deflated(line)]
     sent = [change.dispatch] if change.dispatch is not None else []
     words.append(len(sent))
     for dispatch in sent:

@@ -7,7 +7,6 @@ without a batch: every reader looks for the batch itself.
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,9 +14,9 @@ from semcache.batching.batch_life import BatchEnded, BatchState
 from semcache.batching.message_batch import Counts
 from semcache.batching.states import Accepted
 from semcache.errors import StoreError
+from semcache.stores.batch_spelling import deflated, inflated, spelled_counts
+from semcache.stores.batch_spelling import spelled as spelled_state
 from semcache.stores.batch_store import BatchListing, BatchRecord, Body, Change, Dispatch, Item, NewItem
-from semcache.stores.local.batch_rows import FAST, inflated
-from semcache.stores.local.batch_rows import spelled as spelled_state
 from semcache.stores.redis.batch_rows import (
     ENDED,
     STATES,
@@ -63,7 +62,7 @@ class RedisBatches:
         self._run("begin", record.id, write_record(record), record.asked, int(record.sealed is not None), sealed)
 
     def add(self, batch_id: str, first_place: int, items: Sequence[NewItem]) -> None:
-        words = [word for item in items for word in (json.dumps(item.custom_id), zlib.compress(item.params, FAST))]
+        words = [word for item in items for word in (json.dumps(item.custom_id), deflated(item.params))]
         _checked(self._run("add", batch_id, first_place, write_item_state(Accepted()), *words))
 
     def accept(self, batch_id: str, state: BatchState, *, total: int) -> None:
@@ -111,7 +110,7 @@ class RedisBatches:
 
     def end(self, batch_id: str, state: BatchState, counts: Counts) -> None:
         self._charge.check()
-        _checked(self._run("end", batch_id, spelled_state(state), json.dumps(counts.body())))
+        _checked(self._run("end", batch_id, spelled_state(state), spelled_counts(counts)))
         self._link.send("ZREM", f"{self._register}:open", batch_id)
 
     def archive(self, batch_id: str, state: BatchState) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semcache.stores.local.hits import Batch
+from semcache.stores.hit_buffer import Batch
 from semcache.stores.redis.catalogue import Catalogue
 from semcache.stores.redis.scopes import Scopes
 from semcache.stores.redis.servings import Kept, Servings

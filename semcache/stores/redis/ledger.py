@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow, grouped
-from semcache.stores.ledger_spelling import dollars_of, pico_of, read_bill, read_parts, write_bill, write_parts
+from semcache.stores.ledger_rows import row_from, values_of
 from semcache.stores.redis.link import Link
 from semcache.stores.redis.scripts import script
 
@@ -52,31 +52,9 @@ class RedisLedger:
                     yield number, _read(stored)
 
     def _replace(self, since: str, until: str, rows: Sequence[LedgerRow]) -> int:
-        words = [word for row in rows for word in (repr(float(row.at)), _written(row))]
+        words = [word for row in rows for word in (repr(float(row.at)), json.dumps(values_of(row)))]
         return int(self._link.run(script("ledger_replace"), self._slot, since, until, *words))
 
 
-_PLAIN = (
-    "at", "namespace", "label", "outcome", "reason", "requested_model", "served_model", "input_tokens", "output_tokens",
-    "latency_ms", "route", "cache_read_tokens", "cache_write_tokens", "requests",
-)  # fmt: skip
-
-
-def _written(row: LedgerRow) -> str:
-    plain = [getattr(row, name) for name in _PLAIN]
-    money = [pico_of(row.baseline_usd), pico_of(row.cost_usd)]
-    texts = [write_parts(row.parts), write_bill(row.bill)]
-    return json.dumps([plain, money, texts, row.strategies, row.tags], separators=(",", ":"))
-
-
 def _read(stored: bytes) -> LedgerRow:
-    plain, (baseline, cost), (parts, bill), strategies, tags = json.loads(stored)
-    return LedgerRow(
-        **dict(zip(_PLAIN, plain, strict=True)),
-        baseline_usd=dollars_of(baseline),
-        cost_usd=dollars_of(cost),
-        strategies=tuple(strategies),
-        tags=tuple(tags),
-        parts=read_parts(parts),
-        bill=read_bill(bill),
-    )
+    return row_from(json.loads(stored))

@@ -12,11 +12,11 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from semcache.stores.local.rows import encoded
 from semcache.stores.redis.link import Link, Word
 from semcache.stores.redis.scripts import script
 from semcache.stores.redis.spelling import spelled, unspelled
 from semcache.stores.store import Serving
+from semcache.stores.stored import encoded
 
 _BUCKETS = 16  # of the list by age, so that a cluster shares it out
 _PORTION = 500

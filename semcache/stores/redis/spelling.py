@@ -14,7 +14,7 @@ import numpy as np
 
 from semcache.entry import Embedding, Entry, Exemplar, Kind, Label, Origin, Scope
 from semcache.errors import StoreUnavailable
-from semcache.stores.local.rows import StoredMessage, decoded, encoded, scope_key
+from semcache.stores.stored import StoredMessage, decoded, encoded, scope_key
 from semcache.stores.worth import worth_of
 
 _LENGTH = struct.Struct("<I")

@@ -10,10 +10,8 @@ from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError
 from semcache.request import encode_json
 from semcache.stores.breaker import Health
+from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
-from semcache.stores.local.hits import HitBuffer
-from semcache.stores.local.rows import encoded
-from semcache.stores.local.upkeep import Chore
 from semcache.stores.paging import Position, check_page_size
 from semcache.stores.redis import searching
 from semcache.stores.redis.address import read_address
@@ -31,6 +29,8 @@ from semcache.stores.redis.verdict import objections
 from semcache.stores.redis.writing import Writing
 from semcache.stores.similarity import check_embeddings
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.stored import encoded
+from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,6 @@ from typing import Any
 from semcache.entry import Embedding, Entry, Exemplar, Label
 from semcache.errors import Overtaken, StoreError, StoreUnavailable
 from semcache.request import encode_json
-from semcache.stores.local.rows import StoredMessage, encoded
 from semcache.stores.redis.catalogue import PENDING_SECONDS, Catalogue, Row
 from semcache.stores.redis.leases import RedisLeases
 from semcache.stores.redis.scopes import Found, Scopes
@@ -29,6 +28,7 @@ from semcache.stores.redis.spelling import (
     write_head,
 )
 from semcache.stores.store import Guard
+from semcache.stores.stored import StoredMessage, encoded
 from semcache.stores.worth import first_heat, heat_of
 
 _ATTEMPTS = 20  # where another writes the same entry at the same time
