@@ -46,6 +46,7 @@ class RedisServer:
     command: list[str]
     options: tuple[str, ...] = ()
     port: int = field(default_factory=lambda: free_port())
+    password: str | None = None
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -77,7 +78,7 @@ class RedisServer:
             time.sleep(0.02)
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=5, protocol=2)
+        return redis.Redis(port=self.port, password=self.password, socket_timeout=5, protocol=2)
 
     def kill(self) -> None:
         """As `kill -9` does."""

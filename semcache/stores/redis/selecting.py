@@ -120,7 +120,8 @@ class Selecting:
         )
         pairs = list(zip(rows, found, strict=True))
         settled = [(row, each) for row, each in pairs if not is_under_way(row)]
-        self._catalogue.drop((row.place.id, row.revision) for row, each in settled if each is None)
+        if ghosts := [(row.place.id, row.revision) for row, each in settled if each is None]:
+            self._catalogue.drop(ghosts)
         unrecorded = [row.place for row, each in settled if each is not None and row.is_pending]
         calls = [self._scopes.call("summary", each.scope, each.key, each.id) for each in unrecorded]
         self._catalogue.record_all([row_of(summary) for summary in self._scopes.link.run_all(calls) if summary])

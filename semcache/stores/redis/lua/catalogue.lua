@@ -59,9 +59,9 @@ local function count(row, sign)
 end
 
 local function drop(number, row)
-  count(row, -1)
+  redis.call('ZREM', base .. ':by_number', number)  -- a first write that takes no memory
   unindex(number, row)
-  redis.call('ZREM', base .. ':by_number', number)
+  count(row, -1)
   redis.call('HDEL', base .. ':rows', number)
   redis.call('HDEL', base .. ':ids', row.i)
 end

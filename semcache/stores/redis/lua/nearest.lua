@@ -8,17 +8,19 @@ local found, places = {}, {}
 
 local function take(element)  -- whether it is live; what has lost its body is forgotten
   local id, key = string.match(element, '^(%d+):(.*)$')
-  local blob = redis.call('HGET', at_entry(key), 'x:' .. id)
+  local held = redis.call('HMGET', at_entry(key), 'h', 'q', 'm', 't', 'n', 'l', 'x:' .. id)
+  local blob = table.remove(held)
   if not blob then
     forget_vector(space, element)
     return false
   end
-  if not is_live(key, '', time) then return false end
+  if not is_after(held[4], time) then return false end
   if not places[key] then
-    found[#found + 1] = whole_entry(key)
-    places[key] = found[#found]
+    held[6] = held[6] or ''
+    found[#found + 1] = held
+    places[key] = held
   end
-  local held = places[key]
+  held = places[key]
   held[#held + 1], held[#held + 2] = id, blob
   return true
 end
@@ -31,7 +33,7 @@ while count > 0 do
   if total <= exhaustive or count > 512 or is_zero then
     words[#words + 1] = 'TRUTH'
   else
-    words[#words + 1], words[#words + 2] = 'EF', math.max(200, 4 * count)
+    words[#words + 1], words[#words + 2] = 'EF', math.max(200, 2 * count)
   end
   local near, is_done = redis.call('VSIM', unpack(words)), false
   for place = 1, #near, 2 do

@@ -1,4 +1,5 @@
 -- A row as it was written; one of an older revision changes nothing. Returns how many entries and bytes are held.
+redis.call('PERSIST', base .. ':rows')  -- a first write that takes no memory: what was removed is recorded, full or not
 local row = cjson.decode(ARGV[1])
 local number = redis.call('HGET', base .. ':ids', row.i)
 if not number then

@@ -2,6 +2,7 @@
 -- (removed, live, gone), and the revision up to which the catalogue may forget it.
 local key, id, entry = ARGV[3], ARGV[4], at_entry(ARGV[3])
 local held = redis.call('HMGET', entry, 'i', 't')
+redis.call('EXPIRE', base .. ':meta', KEPT_SECONDS)  -- a first write that takes no memory: removing works where it is full
 local is_mine = held[1] == id
 if is_mine and ARGV[5] == '1' and is_after(held[2], now()) then return { 'live', '0', 1 } end
 local was_live = is_mine and is_after(held[2], now())
