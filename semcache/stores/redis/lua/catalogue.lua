@@ -45,16 +45,17 @@ local function unindex(number, row)
   end
 end
 
+local function add(field, number)
+  if number ~= 0 then redis.call('HINCRBY', base .. ':totals', field, number) end  -- Redis 7 takes Lua's -0 for no number
+end
+
 local function count(row, sign)
   if row.p == 1 then return end
-  local totals = base .. ':totals'
-  redis.call('HINCRBY', totals, 'entries', sign)
-  redis.call('HINCRBY', totals, 'faq', sign * row.q)
-  redis.call('HINCRBY', totals, 'bytes', sign * row.b)
-  redis.call('HINCRBY', totals, 'hits', sign * row.h)
-  for _, exemplar in ipairs(row.x) do
-    redis.call('HINCRBY', totals, 'x:' .. string.match(exemplar, '^(%w*):'), sign)
-  end
+  add('entries', sign)
+  add('faq', sign * row.q)
+  add('bytes', sign * row.b)
+  add('hits', sign * row.h)
+  for _, exemplar in ipairs(row.x) do add('x:' .. string.match(exemplar, '^(%w*):'), sign) end
   if redis.call('HINCRBY', base .. ':scopes', row.s, sign) <= 0 then redis.call('HDEL', base .. ':scopes', row.s) end
 end
 
