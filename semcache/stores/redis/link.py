@@ -39,6 +39,11 @@ class Server:
     has_vectors: bool
     policy: str  # what is evicted when memory is full; empty: it does not say
 
+    @property
+    def loses_keys(self) -> bool:
+        """Whether it may evict what has no TTL."""
+        return self.policy.startswith("allkeys-")
+
 
 class Link:
     """Thread-safe. Everything raises `StoreUnavailable` while the server is away, and works again once it is back."""
@@ -67,6 +72,20 @@ class Link:
             return opened[1]
         with self._explained():
             return self._opened()[1]
+
+    @property
+    def known_server(self) -> Server | None:
+        """What was found, without asking; None while nothing was."""
+        opened = self._open
+        return None if opened is None else opened[1]
+
+    def info(self) -> list[dict[str, Any]]:
+        """What every master says of itself."""
+        with self._explained():
+            client, server = self._opened()
+            if not server.is_cluster:
+                return [client.info()]
+            return list(client.info(target_nodes=RedisCluster.PRIMARIES).values())
 
     def run(self, script: Script, slot: str, *words: Word) -> Any:
         """What a script returns."""

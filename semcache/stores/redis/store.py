@@ -18,6 +18,7 @@ from semcache.stores.redis.address import read_address
 from semcache.stores.redis.batches import RedisBatches
 from semcache.stores.redis.books import RedisBooks
 from semcache.stores.redis.catalogue import Catalogue
+from semcache.stores.redis.examination import Examination, examine
 from semcache.stores.redis.hit_writing import write_batch
 from semcache.stores.redis.leases import RedisLeases
 from semcache.stores.redis.link import Link, Server
@@ -77,6 +78,16 @@ class RedisStore(RedisBooks):
     def health(self) -> Health:
         """How the server has been answering."""
         return self._link.health
+
+    @property
+    def shortcomings(self) -> tuple[str, ...]:
+        """What the server cannot do, or may lose, each with its remedy. From memory: empty before it was reached."""
+        server = self._link.known_server
+        return () if server is None else tuple(objections(server))
+
+    def examined(self) -> Examination:
+        """For the doctor. Raises `StoreUnavailable`."""
+        return examine(self._link)
 
     # the path of a request
 
