@@ -57,9 +57,9 @@ def test_redis_ranks_as_faiss_does(open_redis: OpenRedis, redis_url: str, tmp_pa
     store = open_redis(redis_url, dims=dims)
     local = LocalStore(tmp_path, space=SPACE, dims=dims, tuning=Tuning(graph_exemplars=2 * count))
     vectors = random_embeddings(count, dims=dims, clusters=100)
-    made = [entry(f"k{number}") for number in range(10)]
+    made = [entry(f"k{number}") for number in range(250)]
     for number, each in enumerate(made):
-        some = [exemplar(each, vector, text=f"{number} {place}") for place, vector in enumerate(vectors[number::10])]
+        some = [exemplar(each, vector, text=f"{number} {place}") for place, vector in enumerate(vectors[number::250])]
         store.put(each, some)
         local.put(each, some)
     noise = random_embeddings(100, dims=dims, seed=7)

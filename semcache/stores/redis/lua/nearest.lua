@@ -33,7 +33,7 @@ while count > 0 do
   if total <= exhaustive or count > 512 or is_zero then
     words[#words + 1] = 'TRUTH'
   else
-    words[#words + 1], words[#words + 2] = 'EF', math.max(200, 2 * count)
+    words[#words + 1], words[#words + 2] = 'EF', math.max(100, 2 * count)
   end
   local near, is_done = redis.call('VSIM', unpack(words)), false
   for place = 1, #near, 2 do

@@ -89,7 +89,7 @@ local function attach(key, id, blob, dies_at)
   if exemplar.is_zero then
     redis.call('SADD', base .. ':z:' .. exemplar.space, element)
   else
-    redis.call('VADD', base .. ':v:' .. exemplar.space, 'FP32', exemplar.vector, element, 'NOQUANT')
+    redis.call('VADD', base .. ':v:' .. exemplar.space, 'FP32', exemplar.vector, element, 'Q8')
   end
 end
 
