@@ -30,6 +30,14 @@ class RedisBooks:
         value: bytes = self._link.send("HGET", self._secrets, spelled(name))
         return value
 
+    def secrets(self) -> dict[str, bytes]:
+        return {name: bytes(value) for name, value in self._hash(self._secrets).items()}
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        self._link.send("HSETNX", self._secrets, spelled(name), value)
+        kept: bytes = self._link.send("HGET", self._secrets, spelled(name))
+        return kept == value
+
     # the ledger
 
     def book(self, rows: Sequence[LedgerRow]) -> None:
@@ -79,13 +87,15 @@ class RedisBooks:
         return bool(self._link.run(script("document_save"), self._documents, spelled(name), content, version))
 
     def document_versions(self, prefix: str) -> dict[str, int]:
-        stored = self._link.send("HGETALL", f"{self._documents}:versions")
-        flat = stored if isinstance(stored, dict) else dict(zip(stored[::2], stored[1::2], strict=True))
-        versions = {unspelled(name.decode()): int(version) for name, version in flat.items()}
+        versions = {name: int(version) for name, version in self._hash(f"{self._documents}:versions").items()}
         return {name: versions[name] for name in sorted(versions) if name.startswith(prefix)}
 
     def documents(self, prefix: str) -> list[str]:
         return list(self.document_versions(prefix))
+
+    def _hash(self, key: str) -> dict[str, bytes]:
+        """A whole hash by name."""
+        return {unspelled(name.decode()): value for name, value in self._link.send("HGETALL", key).items()}
 
 
 def _observed(row: Observation) -> tuple[str, str, str, bytes]:

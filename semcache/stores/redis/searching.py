@@ -14,13 +14,13 @@ from semcache.stores.redis.spelling import read_entry, read_exemplar, scope_name
 from semcache.stores.similarity import unit
 
 _ENTRY_FIELDS = 6
-# VSIM's scores are (1 + cosine) / 2, of vectors quantised to 8 bits: off by 1e-3 at most at 384 dims as measured, and by
-# 2.5e-3 where there are three. Whatever is this near to the last of the k is fetched too, and ranked exactly.
+# VSIM's scores are (1 + cosine) / 2, of vectors quantised to 8 bits: off by 1e-3 at most at 384 dims as measured, and
+# by 2.5e-3 where there are three. Whatever is this near to the last of the k is fetched too, and ranked exactly.
 _TOLERANCE = 4e-3
-# Quantised vectors take half the memory, 1.1 kB instead of 2.2, and 0.6 to 0.8 of the time of FP32. Up to so many of them
-# every one is compared: 0.5 ms at 1,000 of 384 dims either way, but 2.6 ms against 1.0 at 5,000. Beyond, a search of the
-# graph at EF 100 finds all of the 16 nearest of a question that has been asked in other words, and the nearest in 98 of
-# 100 of one that is far from everything (99.5 at EF 200, for 1.3 ms).
+# Quantised vectors take half the memory, 1.1 kB instead of 2.2, and 0.6 to 0.8 of the time of FP32. Up to so many of
+# them every one is compared: 0.5 ms at 1,000 of 384 dims either way, but 2.6 ms against 1.0 at 5,000. Beyond, a search
+# of the graph at EF 100 finds all of the 16 nearest of a question that has been asked in other words, and the nearest
+# in 98 of 100 of one that is far from everything (99.5 at EF 200, for 1.3 ms).
 EXHAUSTIVE = 1000
 
 
