@@ -41,15 +41,21 @@ class RedisLedger:
 
     def _numbered(self, query: LedgerQuery, *, after: int = 0) -> Iterator[tuple[int, LedgerRow]]:
         """All rows of the query's time, in the order they were booked."""
-        since = "-inf" if query.since is None else repr(float(query.since))
-        until = "+inf" if query.until is None else f"({float(query.until)!r}"
-        numbers = sorted(int(each) for each in self._link.send("ZRANGEBYSCORE", f"{self._slot}:by_time", since, until))
-        behind = [number for number in numbers if number > after]
+        behind = self._numbers(query, after)
         for start in range(0, len(behind), _PORTION):
             some = behind[start : start + _PORTION]
             for number, stored in zip(some, self._link.send("HMGET", f"{self._slot}:rows", *some), strict=True):
                 if stored is not None:
                     yield number, _read(stored)
+
+    def _numbers(self, query: LedgerQuery, after: int) -> Sequence[int]:
+        """Of the rows of a query's time; where it means all, whatever number has been given."""
+        if query.since is None and query.until is None:
+            return range(after + 1, int(self._link.send("GET", f"{self._slot}:last") or 0) + 1)
+        since = "-inf" if query.since is None else repr(float(query.since))
+        until = "+inf" if query.until is None else f"({float(query.until)!r}"
+        numbers = sorted(int(each) for each in self._link.send("ZRANGEBYSCORE", f"{self._slot}:by_time", since, until))
+        return [number for number in numbers if number > after]
 
     def _replace(self, since: str, until: str, rows: Sequence[LedgerRow]) -> int:
         words = [word for row in rows for word in (repr(float(row.at)), json.dumps(values_of(row)))]
