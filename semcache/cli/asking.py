@@ -156,6 +156,10 @@ def _print_sending(view: dict[str, Any]) -> None:
         click.echo(f"  It would go to {route['would_be']} ({route['category']}).")
     for way in view["ways"]:
         click.echo(f"  {way['name']}: prompt ${money(way['cost_usd'])}; {way['because']}")
+    if view["first_max_tokens"]:
+        click.echo(
+            f"  Room for the answer: {view['first_max_tokens']} tokens at first, all of it where that is not enough"
+        )
     if view["breaks_prefix"]:
         click.echo(f"  Note: {view['breaks_prefix']}.")
     click.echo(f"  System prompt: {view['system'][:16]}")

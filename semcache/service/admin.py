@@ -185,10 +185,13 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
     price = None if asked.prices_of is None else price_on(assembly.prices, asked.prices_of)
     report = savings_of(assembly.store, asked.query(), now=now, price=price)
     spent = assembly.spending.spent(now=now)
-    today = {account: {"usd": usd, "tokens": tokens} for account, (usd, tokens) in spent.items()}
+    today = {account: {**asdict(each), "used_share": each.used_share} for account, each in spent.items()}
     if asked.format == "csv":
         return Response(savings_csv(report), media_type="text/csv; charset=utf-8")
-    return {**savings_view(report), "limited_today": today}
+    path = assembly.miss_path
+    breakers = [{**asdict(each), "says": each.says()} for each in path.shaping.caching.breakers.all()]
+    brevity = [asdict(each) for each in path.brief.brevity.measured()]
+    return {**savings_view(report), "limited_today": today, "breaks_prefix": breakers, "brevity": brevity}
 
 
 @router.get("/decisions")
@@ -199,11 +202,15 @@ def decisions(service: TheService, limit: Annotated[int, Query(ge=1, le=500)] = 
 
 @router.get("/batches")
 def batches(service: TheService) -> Json:
-    """All batches that have not ended, whoever's they are: how far they are, never what they hold."""
+    """All batches that have not ended, whoever's they are: how far they are, never what they hold.
+
+    `own_jobs`: audits, comparisons and refreshes that wait to become one.
+    """
     if service.office is None:
-        return {"batches": []}
+        return {"batches": [], "own_jobs": 0}
     kept = service.office.batches
-    return {"batches": [batch_view(record, kept.counts(record.id)) for record in kept.unended()]}
+    views = [batch_view(record, kept.counts(record.id)) for record in kept.unended()]
+    return {"batches": views, "own_jobs": service.office.room.waiting}
 
 
 @router.get("/quality")

@@ -47,14 +47,20 @@ class Service:
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
-        recall = None if parts.assembly is None else parts.assembly.cache.just_stored
-        self.flights = Flights(parts.upstream, coalesce=parts.settings.coalesce, recall=recall)
+        self.flights = Flights(
+            parts.upstream,
+            coalesce=parts.settings.coalesce,
+            recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
+            turns=None if parts.assembly is None else parts.assembly.turns,
+        )
         self.advance = on_threads(parts.executor)
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
         if parts.assembly is not None:
             self.metrics.watch(parts.assembly.store)
             self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
+            breakers = parts.assembly.miss_path.shaping.caching.breakers
+            self.metrics.watch_spending(parts.assembly.spending, breakers, clock=parts.clock)
         self.metrics.degraded.set(bool(self.fault))
 
     @classmethod
@@ -72,9 +78,11 @@ class Service:
     async def running(self) -> AsyncIterator[Service]:
         """Keep the store in order while serving; at the end let go of everything."""
         upkeep = asyncio.create_task(self._keep_up(), name="semcache-upkeep")
-        if self.parts.assembly is not None:
-            self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
         self.office = self._opened_office()
+        if self.parts.assembly is not None:
+            send = blocking_send(self.flights, asyncio.get_running_loop())
+            room = self.office.room if self.office is not None and self.settings.own_jobs_wait_seconds else None
+            self.parts.assembly.learning.start(send, room=room)
         self._recorder = self._opened_recorder()
         tasks = [upkeep]
         if self.office is not None:
@@ -88,6 +96,8 @@ class Service:
                     await task
             if self.parts.assembly is not None:
                 await asyncio.to_thread(self.parts.assembly.learning.stop)
+            if self.office is not None:
+                await asyncio.to_thread(self.office.room.close)
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.close)
             await self.parts.upstream.aclose()
@@ -149,6 +159,7 @@ class Service:
         try:
             assembly.ledger.flush()
             assembly.store.flush()
+            assembly.sync()
             if sweep:
                 expired, evicted = assembly.store.expire(), assembly.store.evict()
                 if expired or evicted:

@@ -21,12 +21,13 @@ def open_store(  # noqa: PLR0913 - what a store is made of
     dims: int,
     clock: Clock = time.time,
     limits: Limits | None = None,
+    is_shared: bool = False,
 ) -> Store:
     """`local:` (in `data_dir`), `local:DIRECTORY`, `memory:` (gone at exit), or `redis://…` and `rediss://…`.
 
-    A store behind a network opens though its server is away, and goes by the server's clock. `space` is the embedding
-    model's fingerprint. Raises `SettingsError` for another URL or a missing package, `StoreError`
-    where the store cannot be opened.
+    `space` is the embedding model's fingerprint; `is_shared`: other processes of the service have the store open too.
+    A store behind a network opens though its server is away, and goes by the server's clock. Raises `SettingsError`
+    for another URL or a missing package, `StoreError` where the store cannot be opened.
     """
     limits = limits if limits is not None else Limits()
     scheme, colon, rest = url.partition(":")
@@ -34,7 +35,7 @@ def open_store(  # noqa: PLR0913 - what a store is made of
         from semcache.stores.local.store import LocalStore
 
         directory = Path(rest) if rest else data_dir
-        return LocalStore(directory, space=space, dims=dims, clock=clock, limits=limits)
+        return LocalStore(directory, space=space, dims=dims, clock=clock, limits=limits, is_shared=is_shared)
     if url == "memory:":
         from semcache.stores.memory import MemoryStore
 

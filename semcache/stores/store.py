@@ -193,7 +193,7 @@ class Store(Protocol):
         ...
 
     def versioned_document(self, name: str) -> tuple[bytes | None, int]:
-        """The document of this name with its version, which grows whenever it is kept anew; 0 where there is none."""
+        """The document of this name with its version, which grows by one when it is kept anew; 0: there is none."""
         ...
 
     def swap_document(self, name: str, content: bytes, *, version: int) -> bool:
@@ -260,6 +260,14 @@ class Store(Protocol):
 
     def secret(self, name: str) -> bytes:
         """32 random bytes kept under this name, made on first use: the key of HMACs."""
+        ...
+
+    def secrets(self) -> dict[str, bytes]:
+        """All of them by name: for moving house, since tenants are known by them."""
+        ...
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        """Keep this one where there is none of its name yet; whether it is the one that is kept now."""
         ...
 
     # the ledger
