@@ -51,6 +51,7 @@ def test_redis_isolates_50_scopes_of_nearly_the_same_questions(open_redis: OpenR
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_redis_ranks_as_faiss_does(open_redis: OpenRedis, redis_url: str, tmp_path: Path) -> None:
     """Of 5,000 vectors, past the size up to which every one is compared; FAISS compares every one."""
     dims, count = 384, 5000
@@ -190,6 +191,7 @@ def holders(url: str, count: int, *, seconds: float) -> Iterator[list[tuple[bool
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_of_16_processes_one_holds_the_lease_in_redis(redis_url: str) -> None:
     with holders(redis_url, 16, seconds=300) as asked:
         assert [has_it for has_it, _ in asked].count(True) == 1
