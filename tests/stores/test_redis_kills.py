@@ -148,10 +148,7 @@ def test_a_redis_cluster_survives_the_kill_of_a_master(open_redis: OpenRedis, cl
     assert all(store.get_exact(scope, key) is None for scope, key in writers.acknowledged)
 
 
-def test_a_replica_that_died_leaves_the_charge_of_batches_to_another(
-    open_redis: OpenRedis, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("semcache.stores.redis.charge.SECONDS", 1.0)
+def test_a_replica_that_died_leaves_the_charge_of_batches_to_another(open_redis: OpenRedis, redis_url: str) -> None:
     dead, other = open_redis(redis_url).batches, open_redis(redis_url).batches
     for each in (dead, other):
         each._charge._seconds = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class Link:
         self._lock = Lock()
         self._open: tuple[Any, Server] | None = None
         self._is_closed = False
+        self._failed_at = 0.0
 
     @property
     def name(self) -> str:
@@ -157,11 +159,18 @@ class Link:
         opened = self._open
         if opened is not None:
             return opened
+        asked_at = time.monotonic()
         with self._lock:
             if self._is_closed:
                 raise StoreUnavailable(f"{self.name}: the store is closed")
             if self._open is None:
-                self._open = _connected(self._address)
+                if self._failed_at >= asked_at:  # for whoever waited here: one attempt is enough
+                    raise exceptions.ConnectionError
+                try:
+                    self._open = _connected(self._address)
+                except Exception:
+                    self._failed_at = time.monotonic()
+                    raise
                 self._said(self._open[1])
             return self._open
 
@@ -195,15 +204,20 @@ def _pool(address: Address, host: str, port: int) -> Any:
     kind = {"connection_class": redis.SSLConnection} if address.is_tls else {}
     return redis.BlockingConnectionPool(
         host=host, port=port, db=address.database, max_connections=CONNECTIONS, timeout=POOL_SECONDS,
-        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 1), **_manners(address), **kind,
+        retry=_again(1), **_manners(address), **kind,
     )  # fmt: skip
 
 
 def _cluster(address: Address) -> Any:
     return RedisCluster(
         startup_nodes=[ClusterNode(host, port) for host, port in address.hosts], max_connections=CONNECTIONS,
-        ssl=address.is_tls, retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 4), **_manners(address),
+        ssl=address.is_tls, retry=_again(4), **_manners(address),
     )  # fmt: skip
+
+
+def _again(times: int) -> Any:
+    """A connection that broke while it was idle is made anew; a server that is silent is not asked twice."""
+    return Retry(ExponentialBackoff(cap=0.2, base=0.02), times, supported_errors=(exceptions.ConnectionError,))
 
 
 def _manners(address: Address) -> dict[str, Any]:
