@@ -42,6 +42,12 @@ class Limits:
     def are_none(self) -> bool:
         return all(limit.is_none for limit in (self.service, self.credential, *self.namespaces.values()))
 
+    def of(self, account: str) -> Limit:
+        """The limit of an account."""
+        kind, _, name = account.partition(" ")
+        own = {"service": self.service, "credential": self.credential}
+        return own[kind] if kind in own else self.namespaces.get(name, Limit())
+
     def accounts(self, namespace: str, credential: str) -> Iterator[tuple[str, Limit]]:
         """The accounts that a request is charged to, each with its limit; those without one are left out."""
         named = (
@@ -50,17 +56,6 @@ class Limits:
             (f"credential {credential[:12]}", self.credential),
         )
         yield from ((name, limit) for name, limit in named if not limit.is_none)
-
-    def of(self, account: str) -> Limit:
-        """The limit of an account by its name."""
-        kind, _, name = account.partition(" ")
-        match kind:
-            case "service":
-                return self.service
-            case "credential":
-                return self.credential
-            case _:
-                return self.namespaces.get(name, Limit())
 
 
 @dataclass(slots=True)
@@ -165,6 +160,17 @@ class SpendingBook(Journalled):
     def _spent(self, name: str) -> Spent:
         account = self._account(name)
         return Spent(account.usd, account.tokens, self._limits.of(name))
+
+    def standings(self, *, now: float, most: int) -> dict[str, Spent]:
+        """Today's accounts with a limit: the service, namespaces, then so many credentials, those that spent most.
+
+        The service and namespaces are there though nothing was spent.
+        """
+        spent = self.spent(now=now)
+        common = ["service", *(f"namespace {name}" for name in sorted(self._limits.namespaces))]
+        own = sorted((name for name in spent if name not in common), key=lambda name: (-spent[name].usd, name))
+        found = {name: spent.get(name, Spent(0.0, 0, self._limits.of(name))) for name in (*common, *own[:most])}
+        return {name: each for name, each in found.items() if not each.limit.is_none}
 
     def to_bytes(self) -> bytes:
         with self._lock:

@@ -121,6 +121,21 @@ def test_what_was_spent_today_survives_a_restart(opened: Any) -> None:
         ask_many(again, 3)
 
 
+def test_accounts_stand_with_their_limits_whether_or_not_anything_was_spent(clock: Clock) -> None:
+    shop, each = Limit(tokens_per_day=9), Limit(usd_per_day=1)
+    book = SpendingBook(Limits(Limit(usd_per_day=10), each, {"shop": shop, "free": Limit()}))
+    for credential, usd in (("poor", 0.25), ("rich", 0.75), ("middling", 0.5)):
+        held = book.reserve("free", credential, usd=usd, tokens=4, now=clock.now)
+        book.settle(held, usd=usd, tokens=4, now=clock.now)
+    assert list(book.standings(now=clock.now, most=2).items()) == [
+        ("service", Spent(1.5, 12, Limit(usd_per_day=10))),
+        ("namespace shop", Spent(0.0, 0, shop)),
+        ("credential rich", Spent(0.75, 4, each)),
+        ("credential middling", Spent(0.5, 4, each)),
+    ]
+    assert SpendingBook(Limits()).standings(now=clock.now, most=2) == {}
+
+
 def test_most_of_a_limit_is_a_warning_once_a_day(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     book = SpendingBook(Limits(Limit(usd_per_day=10)))
     with caplog.at_level(logging.WARNING):

@@ -189,6 +189,7 @@ class Office:
                 self.batches.archive(record.id, batch_transition(record.state, KeptLongEnough(), now))
 
     async def _close(self) -> None:
+        self.room.stop_asking()
         tasks = [task for _, task in self._clerks.values()]
         for task in tasks:
             task.cancel()

@@ -65,6 +65,7 @@ class WaitingRoom:
         self._collect_seconds = wait_seconds / 2
         self._terms = Terms(expiry_seconds=wait_seconds / 2)
         self._lanes: dict[tuple[bytes, Headers], _Lane] = {}
+        self._is_closing = False
         self._lock = Lock()
 
     @property
@@ -99,6 +100,10 @@ class WaitingRoom:
                     self._lanes.setdefault((lane.asked.content(), lane.asked.credential), lane)
         return made
 
+    def stop_asking(self) -> None:
+        """Nothing is asked in real time any more: it would hold up the end of the service. It becomes a batch again."""
+        self._is_closing = True
+
     def close(self) -> None:
         """Nothing waits in memory any more."""
         self.send(at_once=True)
@@ -108,7 +113,10 @@ class WaitingRoom:
         ended = list(self._ended(docket))
         docket.batches.delete(docket.id)
         for postponed, outcome in ended:
-            self._learning.resume(postponed, outcome)
+            if outcome is None and self._is_closing:
+                self.take(postponed)
+            else:
+                self._learning.resume(postponed, outcome)
         logger.info("batch %s: %d jobs of our own are done", docket.id, len(ended))
 
     def _accepted(self, lane: _Lane) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from secrets import token_bytes as random_bytes
 
@@ -14,21 +15,27 @@ from starlette.types import Scope
 from semcache import curation
 from semcache.batches.office import Office
 from semcache.batches.rules import Rules
-from semcache.drivers import blocking_send, on_threads
+from semcache.canonical import identify
+from semcache.drivers import blocking_send
 from semcache.errors import EmbedderError, StoreError
 from semcache.exchange import Answer
 from semcache.flights import Flights
+from semcache.request import Json
 from semcache.request import Request as MessagesRequest
 from semcache.rolling_up import roll_up
 from semcache.service.access import AdminGate
 from semcache.service.metrics import Metrics
 from semcache.service.parts import Parts
 from semcache.service.recent import Decision, Recent
+from semcache.service.tracing import Tracing, Untraced
+from semcache.service.watched import WatchedUpstream
+from semcache.service.worker_threads import WorkerThreads
 from semcache.traffic.recording import Recorder
 from semcache.traffic.redaction import redactor
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_TEXT = 10_000  # characters of a question or an answer in a log line
 _FLUSH_SECONDS = 1.0
 _SWEEP_SECONDS = 30.0
 _PRUNE_SECONDS = 3600.0
@@ -38,7 +45,7 @@ _SERVINGS_KEPT_SECONDS = 30 * 24 * 3600.0  # as long feedback may name an answer
 class Service:
     """What every endpoint is given. Lives as long as the event loop it was made in."""
 
-    def __init__(self, parts: Parts, *, batch_rules: Rules | None = None) -> None:
+    def __init__(self, parts: Parts, *, batch_rules: Rules | None = None, tracing: Tracing | None = None) -> None:
         self.parts = parts
         self.office: Office | None = None  # None: batches are passed on
         self._batch_rules = batch_rules
@@ -47,20 +54,20 @@ class Service:
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
+        self.tracing = tracing or Untraced()
+        self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
+        watched = WatchedUpstream(parts.upstream, self.metrics.calls, self.tracing)
         self.flights = Flights(
-            parts.upstream,
+            watched,
             coalesce=parts.settings.coalesce,
             recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
             turns=None if parts.assembly is None else parts.assembly.turns,
         )
-        self.advance = on_threads(parts.executor)
-        self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
+        workers = WorkerThreads(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
+        self.advance = workers.advance
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
-        if parts.assembly is not None:
-            self.metrics.watch(parts.assembly.store)
-            self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
-            breakers = parts.assembly.miss_path.shaping.caching.breakers
-            self.metrics.watch_spending(parts.assembly.spending, breakers, clock=parts.clock)
+        self.metrics.watch(workers, parts.assembly, clock=parts.clock)
+        self._texts = self._text_reader()
         self.metrics.degraded.set(bool(self.fault))
 
     @classmethod
@@ -102,12 +109,32 @@ class Service:
                 await asyncio.to_thread(self._recorder.close)
             await self.parts.upstream.aclose()
             await asyncio.to_thread(self.parts.close)
+            await asyncio.to_thread(self.tracing.close)
+
+    def texts(self, request: MessagesRequest, answer: Answer) -> Json:
+        """What was asked and answered, for the log; nothing unless the operator wants it there."""
+        return self._texts(request, answer)
 
     def record(self, request: MessagesRequest, answer: Answer, *, seconds: float) -> None:
         """Keep what was decided, and what was asked and answered where the operator wants that kept."""
-        self.recent.note(Decision(self.parts.clock(), request, answer, seconds * 1000))
+        at = self.parts.clock()
+        self.recent.note(Decision.of(request, answer, at=at, ms=seconds * 1000))
         if self._recorder is not None:
-            self._recorder.note(request, answer.message, at=self.parts.clock())
+            self._recorder.note(request, answer.message, at=at)
+
+    def _text_reader(self) -> Callable[[MessagesRequest, Answer], Json]:
+        if not self.settings.log_texts:
+            return lambda request, answer: {}
+        logger.warning("every question and answer is logged: SEMCACHE_LOG_TEXTS is on")
+        redact = redactor(random_bytes(32))
+
+        def read(request: MessagesRequest, answer: Answer) -> Json:
+            return {
+                "question": redact(identify(request).question or "")[:_LONGEST_TEXT],
+                "answer": redact(answer.message.text)[:_LONGEST_TEXT],
+            }
+
+        return read
 
     def _opened_recorder(self) -> Recorder | None:
         """Raises `SettingsError`."""
@@ -137,8 +164,12 @@ class Service:
         if self.parts.assembly is not None:
             self._note(await asyncio.to_thread(self._caught_up))
         swept_at, pruned_at = loop.time(), float("-inf")
-        while self.parts.assembly is not None:
+        while True:
+            slept_at = loop.time()
             await asyncio.sleep(_FLUSH_SECONDS)
+            self.metrics.note_lag(loop.time() - slept_at - _FLUSH_SECONDS)
+            if self.parts.assembly is None:
+                continue
             sweep, prune = (loop.time() - swept_at >= _SWEEP_SECONDS, loop.time() - pruned_at >= _PRUNE_SECONDS)
             swept_at = loop.time() if sweep else swept_at
             pruned_at = loop.time() if prune else pruned_at

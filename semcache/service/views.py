@@ -40,7 +40,7 @@ def exemplar_view(exemplar: Exemplar) -> Json:
 
 
 def batch_view(record: BatchRecord, counts: Counts) -> Json:
-    """Of a batch under way: how far it is, not whose it is or what it holds."""
+    """Of a batch: how far it is, not whose it is or what it holds."""
     return {
         "id": record.id,
         "accepted_at": record.accepted_at,

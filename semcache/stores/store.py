@@ -15,6 +15,7 @@ from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
 from semcache.request import Json
 from semcache.stores.leases import Lease, Leases
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
+from semcache.stores.paging import Order
 
 
 @dataclass(frozen=True)
@@ -220,8 +221,10 @@ class Store(Protocol):
         """
         ...
 
-    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
-        """Live entries, newest first. Raises `InvalidRequest` for a cursor that no page gave."""
+    def page(
+        self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
+    ) -> Page:
+        """Live entries in this order. Raises `InvalidRequest` for a cursor that no page gave."""
         ...
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:

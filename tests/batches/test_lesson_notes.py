@@ -72,7 +72,7 @@ def test_an_audit_is_the_same_again(cache):
 def test_what_it_keeps_is_stored_for_the_same_caller(cache):
     found = written_and_read(cache, audit(cache))
     body = message("Never.").body
-    assert found.lesson.keep(Message({**body, "stop_reason": "end_turn"})) is not None
+    assert found.lesson.keep(Message({**body, "stop_reason": "end_turn"}), None) is not None
     assert cache.lookup(REWORDED, api_key="key-of-anna").entry.message.text == "Never."
 
 

@@ -37,7 +37,7 @@ def test_answers_say_that_a_limit_is_nearly_used_up_then_misses_are_refused_and_
     assert outcome_of(world.ask(RESET)).startswith("hit")
     other = world.http("POST", "/v1/messages", json=body(99), headers={"x-api-key": "key-of-berta"})
     assert other.status_code == 200
-    assert 0.8 < world.metric('semcache_limit_used_share{account="credential"}') <= 1.2
+    assert 0.8 < world.metric('semcache_spending_limit_used_ratio{account="credential"}') <= 1.2
     today = world.http("GET", "/semcache/v1/savings").json()["limited_today"]
     assert {row["limit"]["tokens_per_day"] for row in today.values()} == {1_000}
 
@@ -82,5 +82,6 @@ def test_a_prompt_that_was_warmed_through_the_service_is_read_by_its_next_caller
     result = CliRunner().invoke(main, given, env={"ANTHROPIC_API_KEY": "key-of-anna"})
     assert result.exit_code == 0, result.output
     [row] = json.loads(result.stdout)["prompts"]
-    message = world.client().messages.create(**asked, messages=[{"role": "user", "content": "And on Sundays?"}])
+    with world.client() as client:
+        message = client.messages.create(**asked, messages=[{"role": "user", "content": "And on Sundays?"}])
     assert message.usage.cache_read_input_tokens == row["written_tokens"] > 1_000

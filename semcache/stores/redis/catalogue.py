@@ -34,8 +34,9 @@ class Row:
     exemplars: tuple[str, ...]
     revision: int
     is_pending: bool
+    hits: int = 0
     number: str = ""
-    score: str = ""
+    score: str = ""  # in the index that it was found in; its time of creation, where it was found by id
 
     @classmethod
     def read(cls, stored: bytes, number: bytes = b"", score: bytes = b"") -> Row:
@@ -43,7 +44,7 @@ class Row:
         place = Place(told["s"], told["k"], told["i"])
         exemplars = tuple(told["x"])
         at = score.decode() or told["c"]
-        return cls(place, told["n"], exemplars, int(told["r"]), bool(told["p"]), number.decode(), at)
+        return cls(place, told["n"], exemplars, int(told["r"]), bool(told["p"]), told["h"], number.decode(), at)
 
 
 class Catalogue:

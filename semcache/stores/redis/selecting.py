@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from semcache.entry import Entry, Exemplar
 from semcache.stores.memory_holding import Held
-from semcache.stores.paging import Position
+from semcache.stores.paging import Order, Position
 from semcache.stores.redis.catalogue import Catalogue, Row
 from semcache.stores.redis.scopes import Found, Scopes
 from semcache.stores.redis.servings import Servings
@@ -16,6 +16,14 @@ from semcache.stores.redis.writing import Writing, is_under_way
 from semcache.stores.store import Page, Selection
 
 _Chosen = tuple[Row, Found]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which part of a listing is meant: what it comes after, and what is first."""
+
+    after: Position | None = None
+    order: Order = Order.NEWEST
 
 
 class Selecting:
@@ -27,15 +35,15 @@ class Selecting:
         self._servings = servings
         self._writing = writing
 
-    def page(self, selection: Selection, *, limit: int, before: Position | None) -> Page:
-        """Live entries, newest first."""
+    def page(self, selection: Selection, where: Where, *, limit: int) -> Page:
+        """Live entries in the order that was asked for."""
         shown: list[tuple[Position, Entry]] = []
-        for portion in self._chosen(selection, before=before):
+        for portion in self._chosen(selection, where):
             live = [row for row, found in portion if found.is_live]
             bodies = self._scopes.read_all([row.place for row in live])
             for row, found in zip(live, bodies, strict=True):
                 if found is not None and found.is_live:
-                    shown.append((Position(float(row.score), int(row.number, 16)), found.entry))
+                    shown.append((_position(row), found.entry))
             if len(shown) > limit:
                 break
         more = shown[limit - 1][0].encode() if len(shown) > limit else None
@@ -89,29 +97,33 @@ class Selecting:
                     self._servings.remove(found.entry.id, gone)
 
     def _chosen(
-        self, selection: Selection, *, before: Position | None = None, with_exemplars: bool = False
+        self, selection: Selection, where: Where | None = None, *, with_exemplars: bool = False
     ) -> Iterator[list[_Chosen]]:
         """Entries that meet every condition, expired ones too, newest first; without bodies, unless a text is meant."""
         by_text = selection.text is not None
-        for rows in self._rows(selection, before):
+        for rows in self._rows(selection, where or Where()):
             found = self._present(rows, with_bodies=by_text, with_exemplars=by_text or with_exemplars)
             if chosen := [(row, each) for row, each in found if _held(each).is_meant_by(selection)]:
                 yield chosen
 
-    def _rows(self, selection: Selection, before: Position | None) -> Iterator[list[Row]]:
-        after = ("", "") if before is None else (repr(before.created_at), f"{before.number:012x}")
+    def _rows(self, selection: Selection, where: Where) -> Iterator[list[Row]]:
+        after = ("", "") if where.after is None else (repr(where.after.rank), f"{where.after.number:012x}")
         if selection.entry_ids is not None:
-            located = self._catalogue.locate([spelled(each) for each in dict.fromkeys(selection.entry_ids)])
-            rows = sorted(located.values(), key=lambda row: (float(row.score), row.number), reverse=True)
-            yield [
-                row for row in rows if before is None or (float(row.score), row.number) < (float(after[0]), after[1])
-            ]
+            yield self._named(selection.entry_ids, where)
+        elif where.order is Order.HITS:  # one pass over all: an index for each tag would have to follow every hit
+            yield from self._catalogue.walk(":by_hits", is_down=True, after=after)
         elif selection.tag is not None:
             yield from self._catalogue.walk(f":by_tag:{spelled(selection.tag)}", is_down=True, after=after)
         elif selection.namespace is not None:
             yield from self._catalogue.walk(f":by_namespace:{spelled(selection.namespace)}", is_down=True, after=after)
         else:
             yield from self._catalogue.walk(":by_age", is_down=True, after=after)
+
+    def _named(self, entry_ids: Sequence[str], where: Where) -> list[Row]:
+        located = self._catalogue.locate([spelled(each) for each in dict.fromkeys(entry_ids)]).values()
+        ranked = [replace(row, score=str(row.hits)) for row in located] if where.order is Order.HITS else located
+        rows = sorted(ranked, key=_position, reverse=True)
+        return [row for row in rows if where.after is None or _position(row) < where.after]
 
     def _present(self, rows: list[Row], *, with_bodies: bool, with_exemplars: bool) -> list[_Chosen]:
         """Rows with their entries. What is left of a writer that died is put right on the way."""
@@ -126,6 +138,10 @@ class Selecting:
         calls = [self._scopes.call("summary", each.scope, each.key, each.id) for each in unrecorded]
         self._catalogue.record_all([row_of(summary) for summary in self._scopes.link.run_all(calls) if summary])
         return [(row, each) for row, each in pairs if each is not None]
+
+
+def _position(row: Row) -> Position:
+    return Position(float(row.score), int(row.number, 16))
 
 
 def _held(found: Found) -> Held:

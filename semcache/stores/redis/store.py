@@ -12,7 +12,7 @@ from semcache.request import encode_json
 from semcache.stores.breaker import Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
-from semcache.stores.paging import Position, check_page_size
+from semcache.stores.paging import Order, Position, check_page_size
 from semcache.stores.redis import searching
 from semcache.stores.redis.address import read_address
 from semcache.stores.redis.batches import RedisBatches
@@ -23,7 +23,7 @@ from semcache.stores.redis.hit_writing import write_batch
 from semcache.stores.redis.leases import RedisLeases
 from semcache.stores.redis.link import Link, Server
 from semcache.stores.redis.scopes import Scopes
-from semcache.stores.redis.selecting import Selecting
+from semcache.stores.redis.selecting import Selecting, Where
 from semcache.stores.redis.servings import Kept, Servings
 from semcache.stores.redis.spelling import Space, read_entry, scope_name, spelled
 from semcache.stores.redis.verdict import objections
@@ -170,9 +170,11 @@ class RedisStore(RedisBooks):
         found = None if row is None else self._scopes.read(row.place, with_exemplars=True)
         return found.exemplars if found is not None and found.is_live else []
 
-    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
+    def page(
+        self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
+    ) -> Page:
         check_page_size(limit)
-        return self._selecting.page(selection, limit=limit, before=Position.decode(cursor))
+        return self._selecting.page(selection, Where(Position.decode(cursor), order), limit=limit)
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
         if dry_run:

@@ -1,7 +1,7 @@
 -- What the scripts of the catalogue share. It is derived from the scopes, in one slot: KEYS[1] is its hash tag.
 --   :ids          hash: id of an entry → number          :rows    hash: number → row, as JSON
 --   :exemplars    hash: id of an exemplar → SCOPE:KEY     :totals  hash, and :scopes hash: SCOPE → entries
---   :by_number :by_age :by_expiry :by_worth, :by_namespace:N :by_tag:T :by_credential:C  sorted sets of numbers
+--   :by_number :by_age :by_hits :by_expiry :by_worth, :by_namespace:N :by_tag:T :by_credential:C  sorted sets of numbers
 --   :namespaces   set, and :registered:N sorted set of scopes by when they were last touched
 -- A row: i id, s scope, n namespace, k key, g tags, f credential, c created, e expiry, w worth, b bytes, q is FAQ,
 -- h hits, x {SPACE:ID}, r revision, p is pending: announced, but perhaps not written yet.
@@ -21,6 +21,7 @@ end
 local function indexes(row)  -- pairs of an index and the score in it
   local found = {
     { ':by_age', row.c }, { ':by_namespace:' .. row.n, row.c },
+    { ':by_hits', row.p ~= 1 and row.h or nil },
     { ':by_expiry', row.e ~= 'inf' and row.e or nil }, { ':by_worth', row.q == 0 and row.w or nil },
   }
   if row.f ~= '' then found[#found + 1] = { ':by_credential:' .. row.f, row.c } end
