@@ -50,9 +50,6 @@ class RedisBatches:
     def leave_charge(self) -> None:
         self._charge.leave()
 
-    def close(self) -> None:
-        self._charge.leave()
-
     # arrival
 
     def begin(self, record: BatchRecord) -> None:
@@ -85,6 +82,14 @@ class RedisBatches:
     def unended(self) -> list[BatchRecord]:
         ids = self._link.send("ZRANGE", f"{self._register}:open", 0, -1)
         return [each for each in self._records(each.decode() for each in ids) if each.counts is None]
+
+    def newest(self, *, limit: int) -> list[BatchRecord]:
+        found: list[BatchRecord] = []
+        for portion in self._listed(f"{self._register}:all", "-inf", "+inf", is_up=False):
+            found += self._records(portion)
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def ended_before(self, accepted_before: float) -> list[BatchRecord]:
         ids = self._link.send("ZRANGEBYSCORE", f"{self._register}:kept", "-inf", f"({float(accepted_before)!r}")

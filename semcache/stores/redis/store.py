@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError
 from semcache.request import encode_json
+from semcache.stores.batch_store import BatchStore
 from semcache.stores.breaker import Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
@@ -62,7 +63,7 @@ class RedisStore(RedisBooks):
         self._catalogue = Catalogue(link)
         self._servings = Servings(link)
         self.leases = RedisLeases(self._scopes)
-        self.batches = RedisBatches(link, self.leases)
+        self.batches: BatchStore = RedisBatches(link, self.leases)
         self.is_shared = True
         self._writing = Writing(self._scopes, self._catalogue, self._servings, self.leases)
         self._selecting = Selecting(self._scopes, self._catalogue, self._servings, self._writing)
@@ -212,7 +213,7 @@ class RedisStore(RedisBooks):
             self.flush()
         except StoreError as error:
             logger.warning("%d hits not counted: %s", self._hits.give_up(), error)
-        self.batches.close()
+        self.batches.leave_charge()
         self._link.close()
 
     def _write_soon(self, pending: int) -> None:
