@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from semcache.entry import Entry, Kind
-from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, encoded, entry_from
+from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, entry_from
 from semcache.stores.paging import Position
 from semcache.stores.store import Page, Selection, StoreStats
+from semcache.stores.stored import encoded
 
 SCAN_CHUNK = 200
 

@@ -14,21 +14,22 @@ import numpy as np
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError, StoreUnavailable
+from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
 from semcache.stores.local import entries, generations, merging, selecting, servings
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.books import LocalBooks
 from semcache.stores.local.database import Database
 from semcache.stores.local.eviction import evict
-from semcache.stores.local.hits import HitBuffer, write_hits
+from semcache.stores.local.hits import write_hits
 from semcache.stores.local.leases import LocalLeases
 from semcache.stores.local.projections import Projections
-from semcache.stores.local.recollection import Pair, Recollection
 from semcache.stores.local.tuning import Tuning
-from semcache.stores.local.upkeep import Chore
 from semcache.stores.paging import Position, check_page_size
+from semcache.stores.recollection import Pair, Recollection
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.upkeep import Chore
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
