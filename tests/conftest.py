@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 # One thread per pass: the machines that run this have two cores and other work.
@@ -10,6 +11,9 @@ for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 for variable in [name for name in os.environ if name.startswith(("SEMCACHE_", "ANTHROPIC_"))]:
     del os.environ[variable]
 
+from collections.abc import Iterator
+
+import postgres_server
 import pytest
 from fakes import Clock
 
@@ -17,3 +21,33 @@ from fakes import Clock
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture(scope="session")
+def postgres_databases() -> Iterator[postgres_server.Databases]:
+    """A server for whatever needs a database, with one that has the schema already to copy from."""
+    with contextlib.ExitStack() as stack:
+        dsn = (
+            os.environ.get("TEST_PG_DSN") or stack.enter_context(postgres_server.running(**postgres_server.HASTE)).url()
+        )
+        databases = postgres_server.Databases(dsn)
+        stack.callback(databases.close)
+        databases.use_template(_with_schema)
+        yield databases
+
+
+@pytest.fixture
+def postgres_url(postgres_databases: postgres_server.Databases) -> Iterator[str]:
+    """A database of this test's own."""
+    url = postgres_databases.create()
+    yield url
+    postgres_databases.drop(url)
+
+
+def _with_schema(url: str) -> None:
+    from semcache.stores.postgres.address import read_address
+    from semcache.stores.postgres.store import PostgresStore
+
+    store = PostgresStore(read_address(url), space="small-model:1", dims=8)
+    store.check()
+    store.close()

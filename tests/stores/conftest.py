@@ -13,6 +13,8 @@ from store_samples import DIMS, SPACE
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
+from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.store import PostgresStore
 from semcache.stores.store import Store
 
 OpenStore = Callable[..., Store]
@@ -23,14 +25,17 @@ LOCAL_TUNINGS = {
 }
 
 
-@pytest.fixture(params=["memory", *LOCAL_TUNINGS])
+@pytest.fixture(params=["memory", *LOCAL_TUNINGS, "postgres"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
-    """Opens stores of one kind, on one clock; local ones share a directory."""
+    """Opens stores of one kind, on one clock; local ones share a directory, others a database."""
     opened: list[Store] = []
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else ""
 
     def open_one(**options: Any) -> Store:
         if request.param == "memory":
             store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
+        elif request.param == "postgres":
+            store = PostgresStore(read_address(url), space=SPACE, dims=DIMS, clock=clock, **options)
         else:
             tuning = LOCAL_TUNINGS[request.param]
             store = LocalStore(tmp_path, space=SPACE, dims=DIMS, clock=clock, tuning=tuning, **options)

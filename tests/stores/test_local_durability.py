@@ -28,9 +28,9 @@ from store_samples import (
 )
 
 from semcache.errors import StoreError, StoreTooNew, StoreUnavailable
+from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.ledger_book import LedgerQuery, grouped
 from semcache.stores.limits import Limits
-from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.local.schema import MIGRATIONS
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
