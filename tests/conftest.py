@@ -25,29 +25,19 @@ def clock() -> Clock:
 
 @pytest.fixture(scope="session")
 def postgres_databases() -> Iterator[postgres_server.Databases]:
-    """A server for whatever needs a database, with one that has the schema already to copy from."""
+    """A server for whatever needs a database."""
     with contextlib.ExitStack() as stack:
         dsn = (
             os.environ.get("TEST_PG_DSN") or stack.enter_context(postgres_server.running(**postgres_server.HASTE)).url()
         )
         databases = postgres_server.Databases(dsn)
         stack.callback(databases.close)
-        databases.use_template(_with_schema)
         yield databases
 
 
 @pytest.fixture
 def postgres_url(postgres_databases: postgres_server.Databases) -> Iterator[str]:
-    """A database of this test's own."""
-    url = postgres_databases.create()
+    """A database of this test's own, and empty."""
+    url = postgres_databases.take()
     yield url
-    postgres_databases.drop(url)
-
-
-def _with_schema(url: str) -> None:
-    from semcache.stores.postgres.address import read_address
-    from semcache.stores.postgres.store import PostgresStore
-
-    store = PostgresStore(read_address(url), space="small-model:1", dims=8)
-    store.check()
-    store.close()
+    postgres_databases.give_back(url)

@@ -199,44 +199,52 @@ def running(version: int = 16, **settings: str) -> Iterator[Server]:
 
 
 class Databases:
-    """Databases on one server, each made for one test and dropped after it."""
+    """Databases on one server. Those that were used are emptied, which is quicker than making others."""
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
-        self._template: str | None = None
+        self._made: list[str] = []
+        self._free: list[str] = []
 
-    def use_template(self, prepare: Any) -> None:
-        """Let `prepare(url)` make what every later database begins with."""
-        name = self._create("template1")
-        prepare(self.url(name))
-        self._template = name
+    def take(self) -> str:
+        """The URL of an empty one."""
+        return self._free.pop() if self._free else self.create()
+
+    def give_back(self, url: str) -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_EMPTY)
+        self._free.append(url)
 
     def create(self) -> str:
-        """The URL of a new one."""
-        return self.url(self._create(self._template or "template1"))
-
-    def drop(self, url: str) -> None:
-        name = psycopg.conninfo.conninfo_to_dict(url)["dbname"]
+        """The URL of one that nobody has touched."""
+        name = f"semcache_test_{os.getpid()}_{next(_names)}"
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(str(name))))
-
-    def close(self) -> None:
-        if self._template is not None:
-            self.drop(self.url(self._template))
-
-    def url(self, name: str) -> str:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        self._made.append(name)
         head, mark, query = self.dsn.partition("?")
         return f"{head.rpartition('/')[0]}/{name}{mark}{query}"
 
-    def _create(self, template: str) -> str:
-        name = f"semcache_test_{os.getpid()}_{next(_names)}"
+    def close(self) -> None:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-            )
-        return name
+            for name in self._made:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+# Every row but those that the schema begins with; numbers begin anew, as in a new database.
+_EMPTY = """DO $$ DECLARE t record; BEGIN
+    IF to_regclass('semcache.entries') IS NULL THEN RETURN; END IF;
+    DELETE FROM semcache.entries;
+    DELETE FROM semcache.batches;
+    DELETE FROM semcache.generations WHERE namespace <> '';
+    UPDATE semcache.generations SET generation = 0 WHERE generation <> 0;
+    FOR t IN SELECT unnest(ARRAY['totals', 'leases', 'secrets', 'ledger', 'observations', 'documents']) AS name LOOP
+        EXECUTE format('DELETE FROM semcache.%I', t.name);
+    END LOOP;
+    FOR t IN SELECT schemaname, sequencename FROM pg_sequences
+        WHERE schemaname = 'semcache' AND last_value IS NOT NULL AND sequencename <> 'spaces_id_seq' LOOP
+        PERFORM setval(format('%I.%I', t.schemaname, t.sequencename), 1, false);
+    END LOOP;
+END $$"""
 
 
 def free_port() -> int:
