@@ -13,6 +13,8 @@ from semcache.stores.batch_store import BatchRecord, Change, Dispatch, NewItem, 
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.database import Database
 from semcache.stores.memory_batches import MemoryBatches
+from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.store import PostgresStore
 
 RECORD = BatchRecord("msgbatch_1", "anna", 100.0, "http://here", Terms(10.0, 20.0), b"{}", b"sealed")
 
@@ -31,9 +33,28 @@ def open_local(tmp_path):
         database.close()
 
 
-@pytest.fixture(params=["memory", "local"])
+@pytest.fixture
+def open_postgres(postgres_url):
+    opened = []
+
+    def open_it():
+        opened.append(PostgresStore(read_address(postgres_url), space="small-model:1", dims=8))
+        return opened[-1].batches
+
+    yield open_it
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(params=["memory", "local", "postgres"])
 def store(request):
-    return MemoryBatches() if request.param == "memory" else request.getfixturevalue("open_local")()
+    return MemoryBatches() if request.param == "memory" else request.getfixturevalue(f"open_{request.param}")()
+
+
+@pytest.fixture(params=["local", "postgres"])
+def open_kept(request):
+    """Opens what outlives the process, as often as asked."""
+    return request.getfixturevalue(f"open_{request.param}")
 
 
 def arrive(store, batch_id="msgbatch_1", *, count=4, credential="anna", at=100.0):
@@ -161,8 +182,8 @@ def test_one_office_is_in_charge(store):
     store.leave_charge()
 
 
-def test_two_openers_of_one_file_cannot_both_be_in_charge(open_local):
-    one, other = open_local(), open_local()
+def test_two_openers_of_one_store_cannot_both_be_in_charge(open_kept):
+    one, other = open_kept(), open_kept()
     assert one.take_charge()
     assert not other.take_charge()
     one.leave_charge()
@@ -170,9 +191,9 @@ def test_two_openers_of_one_file_cannot_both_be_in_charge(open_local):
     other.leave_charge()
 
 
-def test_a_file_holds_everything_when_it_is_opened_again(open_local):
-    arrive(open_local())
-    again = open_local()
+def test_everything_is_there_when_the_store_is_opened_again(open_kept):
+    arrive(open_kept())
+    again = open_kept()
     assert [item.custom_id for item in again.items("msgbatch_1", [Accepted], limit=9)] == [f"id-{n}" for n in range(4)]
 
 
