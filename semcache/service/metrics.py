@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from semcache import __version__
@@ -14,6 +14,7 @@ from semcache.exchange import Answer
 from semcache.learning.learning import Learning
 from semcache.ledger import outcome_of
 from semcache.service.quality_metrics import LearningCollector
+from semcache.service.store_metrics import store_health
 from semcache.stores.store import Store
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -151,7 +152,8 @@ class _StoreCollector(Collector):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
+        yield from store_health(self._store)
         try:
             stats = self._store.stats()
         except StoreError:
@@ -165,7 +167,7 @@ class _StoreCollector(Collector):
         ):
             yield GaugeMetricFamily(name, about, value=value)
 
-    def describe(self) -> Iterator[GaugeMetricFamily]:
+    def describe(self) -> Iterator[Metric]:
         """Nothing is read when it is registered."""
         return iter(())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from secrets import token_bytes as random_bytes
 
@@ -15,7 +15,7 @@ from semcache import curation
 from semcache.batches.office import Office
 from semcache.batches.rules import Rules
 from semcache.drivers import blocking_send, on_threads
-from semcache.errors import EmbedderError, StoreError
+from semcache.errors import EmbedderError, SemcacheError, StoreError, StoreUnavailable
 from semcache.exchange import Answer
 from semcache.flights import Flights
 from semcache.request import Request as MessagesRequest
@@ -30,6 +30,7 @@ from semcache.traffic.redaction import redactor
 logger = logging.getLogger(__name__)
 
 _FLUSH_SECONDS = 1.0
+_REOPEN_SECONDS = 2.0  # between attempts at a store that was away when the service started
 _SWEEP_SECONDS = 30.0
 _PRUNE_SECONDS = 3600.0
 _SERVINGS_KEPT_SECONDS = 30 * 24 * 3600.0  # as long feedback may name an answer by its message or request id
@@ -39,7 +40,6 @@ class Service:
     """What every endpoint is given. Lives as long as the event loop it was made in."""
 
     def __init__(self, parts: Parts, *, batch_rules: Rules | None = None) -> None:
-        self.parts = parts
         self.office: Office | None = None  # None: batches are passed on
         self._batch_rules = batch_rules
         self._recorder: Recorder | None = None
@@ -47,15 +47,11 @@ class Service:
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
-        recall = None if parts.assembly is None else parts.assembly.cache.just_stored
-        self.flights = Flights(parts.upstream, coalesce=parts.settings.coalesce, recall=recall)
-        self.advance = on_threads(parts.executor)
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
-        if parts.assembly is not None:
-            self.metrics.watch(parts.assembly.store)
-            self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
-        self.metrics.degraded.set(bool(self.fault))
+        self._former: list[Parts] = []  # requests that began with them may still be under way
+        self._tasks: list[asyncio.Task[None]] = []
+        self._adopt(parts)
 
     @classmethod
     def of(cls, scope: Scope) -> Service:
@@ -71,18 +67,15 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Service]:
         """Keep the store in order while serving; at the end let go of everything."""
-        upkeep = asyncio.create_task(self._keep_up(), name="semcache-upkeep")
-        if self.parts.assembly is not None:
-            self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
-        self.office = self._opened_office()
         self._recorder = self._opened_recorder()
-        tasks = [upkeep]
-        if self.office is not None:
-            tasks.append(asyncio.create_task(self.office.run(), name="semcache-batches"))
+        if self.parts.reopen is None:
+            self._start_cache()
+        else:
+            self._tasks.append(asyncio.create_task(self._stand_by(self.parts.reopen), name="semcache-stand-by"))
         try:
             yield self
         finally:
-            for task in tasks:
+            for task in self._tasks:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
@@ -91,13 +84,52 @@ class Service:
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.close)
             await self.parts.upstream.aclose()
-            await asyncio.to_thread(self.parts.close)
+            for parts in (*self._former, self.parts):
+                await asyncio.to_thread(parts.close)
 
     def record(self, request: MessagesRequest, answer: Answer, *, seconds: float) -> None:
         """Keep what was decided, and what was asked and answered where the operator wants that kept."""
         self.recent.note(Decision(self.parts.clock(), request, answer, seconds * 1000))
         if self._recorder is not None:
             self._recorder.note(request, answer.message, at=self.parts.clock())
+
+    def _adopt(self, parts: Parts) -> None:
+        """Answer with these from the next request on."""
+        self.parts = parts
+        recall = None if parts.assembly is None else parts.assembly.cache.just_stored
+        self.flights = Flights(parts.upstream, coalesce=parts.settings.coalesce, recall=recall)
+        self.advance = on_threads(parts.executor)
+        if parts.assembly is not None:
+            self.metrics.watch(parts.assembly.store)
+            self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
+        self.metrics.degraded.set(bool(self.fault))
+
+    def _start_cache(self) -> None:
+        """What works beside the requests where there is a cache."""
+        self._tasks.append(asyncio.create_task(self._keep_up(), name="semcache-upkeep"))
+        if self.parts.assembly is not None:
+            self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
+        self.office = self._opened_office()
+        if self.office is not None:
+            self._tasks.append(asyncio.create_task(self.office.run(), name="semcache-batches"))
+
+    async def _stand_by(self, reopen: Callable[[], Parts]) -> None:
+        """Open the cache as soon as its store can be reached; until then everything is passed on."""
+        while True:
+            await asyncio.sleep(_REOPEN_SECONDS)
+            try:
+                parts = await asyncio.to_thread(reopen)
+            except StoreUnavailable:
+                continue
+            except SemcacheError as error:
+                logger.error("the cache stays off until a restart: %s: %s", type(error).__name__, error)
+                return
+            self.parts.unused = None  # it belongs to the new parts by now
+            self._former.append(self.parts)
+            self._adopt(parts)
+            self._start_cache()
+            logger.warning("THE CACHE IS ON: its store can be reached")
+            return
 
     def _opened_recorder(self) -> Recorder | None:
         """Raises `SettingsError`."""
