@@ -65,3 +65,17 @@ def open_local(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., LocalStor
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def open_postgres(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
+    """Opens stores on one database: as many replicas, on the server's clock unless one is given."""
+    opened: list[PostgresStore] = []
+
+    def open_one(url: str = postgres_url, **options: Any) -> PostgresStore:
+        opened.append(PostgresStore(read_address(url), **{"space": SPACE, "dims": DIMS, **options}))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()

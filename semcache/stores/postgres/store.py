@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError
@@ -11,13 +12,24 @@ from semcache.stores.breaker import Breaker, Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
 from semcache.stores.paging import Position, check_page_size
-from semcache.stores.postgres import entries, generations, hits, merging, preparing, searching, selecting, servings
+from semcache.stores.postgres import (
+    entries,
+    generations,
+    hits,
+    indexing,
+    merging,
+    preparing,
+    searching,
+    selecting,
+    servings,
+)
 from semcache.stores.postgres.address import Address
 from semcache.stores.postgres.batches import PostgresBatches
 from semcache.stores.postgres.books import PostgresBooks
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.database import Database
 from semcache.stores.postgres.eviction import evict
+from semcache.stores.postgres.indexing import Upkeep
 from semcache.stores.postgres.leases import PostgresLeases
 from semcache.stores.postgres.now import Now
 from semcache.stores.ranking import ranked
@@ -53,6 +65,7 @@ class PostgresStore(PostgresBooks):
         self._limits = limits if limits is not None else Limits()
         self._dims = dims
         self._fingerprint = space
+        self._is_indexed = address.vector_index == "hnsw"
         self._space = preparing.Space(0, dims)  # until the database says
         super().__init__(Database(address, self._now, self._prepare, breaker=breaker))
         self.batches = PostgresBatches(self._database, self._now)
@@ -82,12 +95,10 @@ class PostgresStore(PostgresBooks):
         check_embeddings([embedding], self._dims)
         if k < 1:
             return []
-        query = unit(embedding.vector)
-        with self._database.reading() as connection:
+        query, options = unit(embedding.vector), {"k": k, "now": self._now.of_statement}
+        with self._searching() as (connection, nearest_ids):
             for _ in range(_ATTEMPTS):
-                ids = searching.nearest_ids(
-                    connection, scope, query, k=k, space=self._space, now=self._now.of_statement
-                )
+                ids = nearest_ids(connection, scope, query, space=self._space, **options)
                 found = self._fetched(connection, ids)
                 if len(found) == len(ids):
                     break
@@ -224,6 +235,11 @@ class PostgresStore(PostgresBooks):
         with self._database.reading(is_patient=True) as connection:
             return selecting.stats(connection, now=self._now.of_statement)
 
+    def maintain(self) -> Iterator[Upkeep]:
+        """Keep indexes and tables in order while others use them; what was done, step by step."""
+        with self._database.outside() as connection:
+            yield from indexing.kept_up(connection, self._space, is_indexed=self._is_indexed)
+
     def flush(self) -> None:
         if self._hits.pending:
             with self._hits.taken() as batch, self._database.writing(is_patient=True) as connection:
@@ -241,6 +257,20 @@ class PostgresStore(PostgresBooks):
 
     def _prepare(self, connection: Connection) -> None:
         self._space = preparing.prepare(connection, fingerprint=self._fingerprint, dims=self._dims)
+        if not self._is_indexed:
+            return
+        indexing.check_indexable(connection)
+        if (missing := indexing.missing_indexes(connection, self._space)):
+            logger.warning("%d of the vector indexes are missing: run `semcache store maintain`", missing)
+
+    @contextmanager
+    def _searching(self) -> Iterator[tuple[Connection, Callable[..., list[int]]]]:
+        if self._is_indexed:
+            with self._database.writing() as connection:
+                yield connection, searching.nearest_indexed_ids
+        else:
+            with self._database.reading() as connection:
+                yield connection, searching.nearest_ids
 
     def _write_soon(self, pending: int) -> None:
         self._hit_writing.ask(at_once=pending >= HITS_PENDING)
