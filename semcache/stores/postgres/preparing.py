@@ -109,7 +109,8 @@ def _applied(connection: Connection) -> set[str]:
 
 def _migrate(connection: Connection) -> None:
     try:
-        connection.execute("CREATE SCHEMA IF NOT EXISTS semcache")
+        if connection.execute("SELECT to_regnamespace('semcache')").fetchone() == (None,):  # IF NOT EXISTS asks more
+            connection.execute("CREATE SCHEMA semcache")
         connection.execute(
             "CREATE TABLE IF NOT EXISTS semcache.migrations (name text PRIMARY KEY, "
             "applied_at timestamptz NOT NULL DEFAULT now())"
