@@ -175,9 +175,12 @@ def test_a_deleted_batch_is_gone_with_all_that_belongs_to_it(store):
 
 
 def test_one_office_is_in_charge(store):
+    assert not store.keeps_charge()
     assert store.take_charge()
+    assert store.keeps_charge()
     assert not store.take_charge()
     store.leave_charge()
+    assert not store.keeps_charge()
     assert store.take_charge()
     store.leave_charge()
 

@@ -260,7 +260,7 @@ class PostgresStore(PostgresBooks):
         if not self._is_indexed:
             return
         indexing.check_indexable(connection)
-        if (missing := indexing.missing_indexes(connection, self._space)):
+        if missing := indexing.missing_indexes(connection, self._space):
             logger.warning("%d of the vector indexes are missing: run `semcache store maintain`", missing)
 
     @contextmanager
