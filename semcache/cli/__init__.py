@@ -18,6 +18,7 @@ from semcache.cli.quality import quality
 from semcache.cli.replaying import replay
 from semcache.cli.savings import savings
 from semcache.cli.serving import serve, simulate
+from semcache.cli.storing import store
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -34,7 +35,7 @@ def main(context: click.Context, debug: bool) -> None:
 
 COMMANDS = (
     serve, demo, ask, lookup, import_, stats, savings, replay, quality, purge, feedback, simulate, models, doctor,
-    batch, optimize, bench,
+    batch, optimize, bench, store,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

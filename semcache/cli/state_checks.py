@@ -70,6 +70,11 @@ def store(settings: Settings) -> Iterator[Finding]:
     from semcache.stores.local.examination import problems_in
     from semcache.stores.opening import open_store
 
+    if settings.store.startswith(("postgresql:", "postgres:")):
+        from semcache.cli.postgres_checks import postgres
+
+        yield from postgres(settings)
+        return
     folder = state_dir(settings)
     if folder is None:
         open_store(settings.store, data_dir=settings.data_dir, space="none", dims=1).close()

@@ -29,6 +29,7 @@ from semcache.stores.postgres.books import PostgresBooks
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.database import Database
 from semcache.stores.postgres.eviction import evict
+from semcache.stores.postgres.examination import Facts, examined
 from semcache.stores.postgres.indexing import Upkeep
 from semcache.stores.postgres.leases import PostgresLeases
 from semcache.stores.postgres.now import Now
@@ -234,6 +235,11 @@ class PostgresStore(PostgresBooks):
         self.flush()
         with self._database.reading(is_patient=True) as connection:
             return selecting.stats(connection, now=self._now.of_statement)
+
+    def examine(self) -> Facts:
+        """What there is to know about the server."""
+        with self._database.reading(is_patient=True) as connection:
+            return examined(connection, self._space, is_indexed=self._is_indexed)
 
     def maintain(self) -> Iterator[Upkeep]:
         """Keep indexes and tables in order while others use them; what was done, step by step."""
