@@ -112,7 +112,7 @@ ABOUT = {
     "port": "port the service listens on",
     "data_dir": "where the state lives: cache.sqlite3 and vectors-*.faiss",
     "models_dir": "where models/ lives; default: ./models, else the copy shipped inside the package",
-    "store": "store URL: `local:`, `local:PATH` or `memory:`",
+    "store": "store URL: `local:`, `local:PATH`, `memory:` or `postgresql://…`",
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
     "error_budget": "tolerated share of requests that are answered wrongly from memory",
