@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from semcache.stores.limits import Limits
+from semcache.stores.limits import Limits, making_room
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.selecting import remove
 
@@ -25,13 +25,9 @@ def evict(connection: Connection, limits: Limits, *, now: str, spared: int = 0) 
     (is_ours,) = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,)).fetchone() or (False,)
     if not is_ours:
         return 0
-    chosen: list[int] = []
-    for seq, entry_bytes in _least_valuable_first(connection, now):
-        if surplus <= 0 and surplus_bytes <= 0:
-            break
-        if seq != spared:
-            chosen.append(seq)
-            surplus, surplus_bytes = surplus - 1, surplus_bytes - entry_bytes
+    chosen = making_room(
+        _least_valuable_first(connection, now), surplus=surplus, surplus_bytes=surplus_bytes, spared=spared
+    )
     return remove(connection, chosen)
 
 
