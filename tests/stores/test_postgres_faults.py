@@ -198,7 +198,7 @@ def test_where_all_connections_are_in_use_whoever_waits_too_long_is_told_so(open
     is_held, is_over = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with store._database.reading(is_patient=True):
+        with store._database.reading(seconds=60):
             is_held.set()
             is_over.wait(60)
 

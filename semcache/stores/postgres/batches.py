@@ -24,7 +24,7 @@ from semcache.stores.batch_store import BatchListing, BatchRecord, Body, Change,
 from semcache.stores.postgres.batch_rows import find_seq, insert_items, seq_of, write_change
 from semcache.stores.postgres.charge import Charge
 from semcache.stores.postgres.connections import Connection
-from semcache.stores.postgres.database import Database
+from semcache.stores.postgres.database import PATIENT_SECONDS, Database
 from semcache.stores.postgres.now import Now
 
 _ENDED = "('succeeded', 'errored', 'canceled', 'expired')"
@@ -61,7 +61,7 @@ class PostgresBatches:
 
     def add(self, batch_id: str, first_place: int, items: Sequence[NewItem]) -> None:
         accepted = spell(Accepted())["state"]
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             seq = seq_of(connection, batch_id)
             insert_items(
                 connection,
@@ -78,7 +78,7 @@ class PostgresBatches:
             )
 
     def discard_arriving(self, *, before: float) -> int:
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             query = "DELETE FROM semcache.batches WHERE state IS NULL AND accepted_at < %s"
             return connection.execute(query, (before,)).rowcount
 
@@ -130,13 +130,13 @@ class PostgresBatches:
             connection.execute("DELETE FROM semcache.batch_items WHERE batch = %s", (seq,))
 
     def delete(self, batch_id: str) -> None:
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             connection.execute("DELETE FROM semcache.batches WHERE id = %s", (batch_id,))
 
     # requests
 
     def counts(self, batch_id: str) -> Counts:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             found = connection.execute(
                 "SELECT state, count(*) FROM semcache.batch_items WHERE batch = %s GROUP BY state",
                 (seq_of(connection, batch_id),),
@@ -160,7 +160,7 @@ class PostgresBatches:
         return self._items(batch_id, where, [state.__name__.lower()], limit)
 
     def bodies(self, batch_id: str, places: Sequence[int]) -> dict[int, Body]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             rows = connection.execute(
                 "SELECT place, params, shaped FROM semcache.batch_bodies WHERE batch = %s AND place = ANY(%s)",
                 (seq_of(connection, batch_id), list(places)),
@@ -181,7 +181,7 @@ class PostgresBatches:
             write_change(connection, seq_of(connection, batch_id), change)
 
     def dispatches(self, batch_id: str) -> list[Dispatch]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             rows = connection.execute(
                 "SELECT marker, places, tried_at, upstream_id, is_over FROM semcache.batch_dispatches "
                 "WHERE batch = %s AND NOT is_over ORDER BY seq",
@@ -191,14 +191,14 @@ class PostgresBatches:
         return [Dispatch(marker, places_of(places), *rest) for marker, places, *rest in rows]
 
     def upstream_ids(self) -> frozenset[str]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             rows = connection.execute(
                 "SELECT upstream_id FROM semcache.batch_dispatches WHERE upstream_id IS NOT NULL"
             ).fetchall()
         return frozenset(upstream_id for (upstream_id,) in rows)
 
     def results(self, batch_id: str, *, after: int = -1, limit: int) -> list[tuple[int, bytes]]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             rows = connection.execute(
                 "SELECT place, line FROM semcache.batch_results WHERE batch = %s AND place > %s "
                 "ORDER BY place LIMIT %s",
@@ -210,14 +210,14 @@ class PostgresBatches:
     @contextmanager
     def _working(self) -> Iterator[Connection]:
         """A transaction of the office: nothing that it writes is committed where another is in charge by now."""
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             self._charge.uphold(connection)
             yield connection
 
     def _records(
         self, where: str, *values: object, order: str = "seq ASC", limit: int | None = None
     ) -> list[BatchRecord]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             rows = connection.execute(
                 f"SELECT {RECORD_COLUMNS} FROM semcache.batches WHERE state IS NOT NULL AND {where} ORDER BY {order} "
                 "LIMIT %s",
@@ -227,7 +227,7 @@ class PostgresBatches:
         return [read_record(row) for row in rows]
 
     def _items(self, batch_id: str, where: str, values: Sequence[object], limit: int) -> list[Item]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             rows = connection.execute(
                 f"SELECT {ITEM_COLUMNS} FROM semcache.batch_items i WHERE {where} ORDER BY place LIMIT %s",
                 (seq_of(connection, batch_id), *values, limit),

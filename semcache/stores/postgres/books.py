@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
 from semcache.stores.postgres import documents, ledger, observations
-from semcache.stores.postgres.database import Database
+from semcache.stores.postgres.database import PATIENT_SECONDS, THOROUGH_SECONDS, Database
 from semcache.stores.postgres.secret import secret
 from semcache.stores.store import Observation
 
@@ -28,15 +28,15 @@ class PostgresBooks:
             ledger.book(connection, rows)
 
     def ledger_groups(self, query: LedgerQuery) -> list[LedgerGroup]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return ledger.groups(connection, query)
 
     def ledger_rows(self, query: LedgerQuery, *, after: int = 0, limit: int) -> list[tuple[int, LedgerRow]]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return ledger.rows_behind(connection, query, after=after, limit=limit)
 
     def replace_ledger(self, since: float, until: float, rows: Sequence[LedgerRow]) -> int:
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=THOROUGH_SECONDS) as connection:
             return ledger.replace(connection, since, until, rows)
 
     # what was learned
@@ -48,11 +48,11 @@ class PostgresBooks:
     def observations(
         self, kind: str, *, namespace: str | None = None, since: float | None = None, limit: int
     ) -> list[Observation]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return observations.observations(connection, kind, namespace=namespace, since=since, limit=limit)
 
     def prune_observations(self, kind: str, *, namespace: str, keep: int) -> int:
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             return observations.prune(connection, kind, namespace=namespace, keep=keep)
 
     # documents

@@ -17,8 +17,9 @@ from semcache.stores.postgres.connections import Connection, Connections
 from semcache.stores.postgres.faults import explained
 from semcache.stores.postgres.now import Now
 
+PATIENT_SECONDS = 20.0  # for what is not on the path of a request
+THOROUGH_SECONDS = 600.0  # for what touches any number of rows: purges, migrations
 DAYS_SECONDS = 7 * 86400.0
-PATIENCE_SECONDS = 120.0  # for what is not on the path of a request: purges, statistics, migrations
 
 
 class Database:
@@ -45,19 +46,19 @@ class Database:
         return self._breaker.health
 
     @contextmanager
-    def reading(self, *, is_patient: bool = False) -> Iterator[Connection]:
+    def reading(self, *, seconds: float | None = None) -> Iterator[Connection]:
         """A connection of this caller's own; each statement is a transaction and sees the newest commit."""
         with self._breaker.guarding(), explained(self.shown):
             self._make_ready()
-            with self._connections.lent(seconds=self._seconds(is_patient)) as connection:
+            with self._connections.lent(seconds=seconds or self._address.timeout_seconds) as connection:
                 yield connection
 
     @contextmanager
-    def writing(self, *, is_patient: bool = False) -> Iterator[Connection]:
+    def writing(self, *, seconds: float | None = None) -> Iterator[Connection]:
         """One transaction: committed on leaving, rolled back by any exception."""
         with self._breaker.guarding(), explained(self.shown):
             self._make_ready()
-            seconds = self._seconds(is_patient)
+            seconds = seconds or self._address.timeout_seconds
             with self._connections.lent(seconds=seconds) as connection, transaction(connection, seconds=seconds):
                 yield connection
 
@@ -72,9 +73,6 @@ class Database:
     def close(self) -> None:
         self._connections.close()
 
-    def _seconds(self, is_patient: bool) -> float:
-        return PATIENCE_SECONDS if is_patient else self._address.timeout_seconds
-
     def _make_ready(self) -> None:
         if self._is_prepared:
             return
@@ -83,7 +81,7 @@ class Database:
         try:
             if self._is_prepared:
                 return
-            with self._connections.lent(seconds=PATIENCE_SECONDS) as connection:
+            with self._connections.lent(seconds=THOROUGH_SECONDS) as connection:
                 self._prepare(connection)
             self._is_prepared = True
         finally:

@@ -8,7 +8,7 @@ from psycopg import errors
 
 from semcache.errors import StoreError, StoreTooNew
 from semcache.stores.postgres.connections import Connection
-from semcache.stores.postgres.database import PATIENCE_SECONDS, transaction
+from semcache.stores.postgres.database import THOROUGH_SECONDS, transaction
 from semcache.stores.postgres.schema import MIGRATIONS
 
 OLDEST_SERVER = 15
@@ -34,7 +34,7 @@ def prepare(connection: Connection, *, fingerprint: str, dims: int) -> Space:
         space = _known_space(connection, fingerprint)
         if space is not None:
             return _checked(space, dims)
-    with transaction(connection, seconds=PATIENCE_SECONDS):
+    with transaction(connection, seconds=THOROUGH_SECONDS):
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ONE_AT_A_TIME,))
         _make_extension(connection)
         _migrate(connection)

@@ -27,7 +27,7 @@ from semcache.stores.postgres.address import Address
 from semcache.stores.postgres.batches import PostgresBatches
 from semcache.stores.postgres.books import PostgresBooks
 from semcache.stores.postgres.connections import Connection
-from semcache.stores.postgres.database import Database
+from semcache.stores.postgres.database import PATIENT_SECONDS, THOROUGH_SECONDS, Database
 from semcache.stores.postgres.eviction import evict
 from semcache.stores.postgres.examination import Facts, examined
 from semcache.stores.postgres.indexing import Upkeep
@@ -83,7 +83,7 @@ class PostgresStore(PostgresBooks):
 
     def check(self) -> None:
         """Reach the server once. Raises `StoreError`."""
-        with self._database.reading(is_patient=True):
+        with self._database.reading(seconds=PATIENT_SECONDS):
             pass
 
     # the path of a request
@@ -147,11 +147,11 @@ class PostgresStore(PostgresBooks):
 
     def merge(self, duplicate_id: str, into_id: str) -> Entry | None:
         self.flush()
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             return merging.merge(connection, duplicate_id, into_id, now=self._now.of_statement)
 
     def remove_exemplars(self, ids: Sequence[int]) -> int:
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             removed = entries.detach(connection, ids)
         self._recollection.forget(ids)
         return removed
@@ -166,12 +166,12 @@ class PostgresStore(PostgresBooks):
 
     def servings_of(self, entry_id: str, *, limit: int) -> list[Serving]:
         self.flush()
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return servings.servings_of(connection, entry_id, limit=limit, now=self._now.of_statement)
 
     def prune_servings(self, before: float) -> int:
         self.flush()
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             return servings.prune(connection, before=before)
 
     def written_since(self, credential: str, since: float) -> int:
@@ -186,40 +186,40 @@ class PostgresStore(PostgresBooks):
             return None if found is None else found[1]
 
     def exemplars(self, entry_id: str) -> list[Exemplar]:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             found = entries.find_numbered(connection, entry_id, now=self._now.of_statement)
             return [] if found is None else entries.exemplars_of(connection, [found[0]], self._space)[found[0]]
 
     def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
         check_page_size(limit)
         before = Position.decode(cursor)
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return selecting.page(connection, selection, limit=limit, before=before, now=self._now.of_statement)
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
         if dry_run:
-            with self._database.reading(is_patient=True) as connection:
+            with self._database.reading(seconds=PATIENT_SECONDS) as connection:
                 return selecting.count(connection, selection, now=self._now.of_statement)
         self.flush()
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=THOROUGH_SECONDS) as connection:
             generations.advance(connection, selection)
             live = selecting.remove_selected(connection, selection, now=self._now.of_statement)
         self._recollection.forget_all()
         return live
 
     def expire(self, *, limit: int = 1000) -> int:
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             return selecting.remove_expired(connection, limit=limit, now=self._now.of_statement)
 
     def evict(self) -> int:
         self.flush()
-        with self._database.writing(is_patient=True) as connection:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
             return evict(connection, self._limits, now=self._now.of_statement)
 
     def scan(self) -> Iterator[tuple[Entry, list[Exemplar]]]:
         seq = 0
         while True:
-            with self._database.reading(is_patient=True) as connection:
+            with self._database.reading(seconds=PATIENT_SECONDS) as connection:
                 portion = selecting.live_after(connection, seq, now=self._now.of_statement)
                 exemplars = entries.exemplars_of(connection, [number for number, _ in portion], self._space)
             if not portion:
@@ -228,17 +228,17 @@ class PostgresStore(PostgresBooks):
             seq = portion[-1][0]
 
     def foreign_exemplars(self) -> int:
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return entries.foreign_exemplars(connection, self._space)
 
     def stats(self) -> StoreStats:
         self.flush()
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return selecting.stats(connection, now=self._now.of_statement)
 
     def examine(self) -> Facts:
         """What there is to know about the server."""
-        with self._database.reading(is_patient=True) as connection:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             return examined(connection, self._space, is_indexed=self._is_indexed)
 
     def maintain(self) -> Iterator[Upkeep]:
@@ -248,7 +248,7 @@ class PostgresStore(PostgresBooks):
 
     def flush(self) -> None:
         if self._hits.pending:
-            with self._hits.taken() as batch, self._database.writing(is_patient=True) as connection:
+            with self._hits.taken() as batch, self._database.writing(seconds=PATIENT_SECONDS) as connection:
                 hits.write_hits(connection, batch.counts)
                 servings.write_servings(connection, list(batch.servings.values()))
 
