@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from shutil import which
+from shutil import rmtree, which
 
 import numpy as np
 import postgres_server
@@ -56,6 +56,7 @@ def pooled_url(postgres_url: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+        rmtree(folder, ignore_errors=True)
 
 
 def wait_for(url: str) -> None:
