@@ -2,8 +2,9 @@
 
 Four ways to have the same requests answered, each billed by a simulator of its own: one by one, one by one through the
 cache, as one Message Batch without us, and as a batch through the service, which is a process of its own with its
-shipped settings, but without audits: they are asked in real time. The unavoidable cost is that of a Message Batch of
-what nobody has answered before, once each. Then 100,000 requests, of which nothing is looked up, go through the
+shipped settings, but without audits: they are asked in real time. No prompt is marked for Claude's prompt cache. The
+unavoidable cost is that of a Message Batch of what nobody has answered before, once each, with what they share marked
+for an hour. Then 100,000 requests, of which nothing is looked up, go through the
 service, and its memory is watched while their results are fetched.
 
     python benchmarks/batch.py [--quick] [--json]
@@ -88,7 +89,7 @@ def bars_of(figures: dict[str, dict[str, Any]]) -> list[Bar]:
 
 def costs(work: Traffic, embedder: str) -> dict[str, dict[str, Any]]:
     """Each way's bill in dollars for the same requests."""
-    unavoidable_usd = _batched_usd(work.before, work.unavoidable)
+    unavoidable_usd = _batched_usd(work.unavoidable.before, work.unavoidable.batch)
     figures: dict[str, dict[str, Any]] = {
         "real time, unassisted": {"cost_usd": _one_by_one_usd(work.before, work.batch)},
         "real time, with cache": {"cost_usd": _cached_usd(work, embedder)},

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 MODEL = "claude-sonnet-5-5"
@@ -54,9 +54,10 @@ class Traffic:
     batch: Sequence[Asked]
 
     @property
-    def unavoidable(self) -> list[Asked]:
-        """One of each that nobody has answered yet."""
-        return [each for each in self.batch if each.kind == "fresh"]
+    def unavoidable(self) -> Traffic:
+        """One of each that nobody has answered yet, as whoever knows Claude's prompt cache would send them."""
+        fresh = [each for each in self.batch if each.kind == "fresh"]
+        return Traffic([_marked(each) for each in self.before], [_marked(each) for each in fresh])
 
 
 def traffic(count: int, *, seed: int = 0) -> Traffic:
@@ -92,10 +93,16 @@ def _text(number: int, chance: random.Random) -> str:
 
 
 def _params(number: int, text: str) -> dict[str, Any]:
-    """Three applications, each with a long prompt of its own that its author has marked for the prompt cache."""
+    """Three applications, each with a long prompt of its own, which nobody has marked for the prompt cache."""
     application = number % 3
     words = random.Random(application).choices(_WORDS, k=_SYSTEM_WORDS)
-    mark = {"type": "ephemeral", "ttl": "1h"}
-    system = [{"type": "text", "text": f"Application {application}. " + " ".join(words), "cache_control": mark}]
+    system = [{"type": "text", "text": f"Application {application}. " + " ".join(words)}]
     messages = [{"role": "user", "content": text}]
     return {"model": MODEL, "max_tokens": MAX_TOKENS, "system": system, "messages": messages}
+
+
+def _marked(asked: Asked) -> Asked:
+    """Its long prompt is kept for an hour."""
+    [block] = asked.params["system"]
+    system = [{**block, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]
+    return replace(asked, params={**asked.params, "system": system})

@@ -47,6 +47,7 @@ from semcache.upstream.simulator import Simulator
 SAMPLES = Path(__file__).with_name("system_prompts")
 MODEL = "claude-sonnet-5-5"
 BOOK = PriceBook.load(find_claude_manifest(None))
+_QUICK_SAMPLES = 3
 COURTESIES = ("", " I hope this helps!", " Let me know if you have any other questions.")
 
 
@@ -72,8 +73,8 @@ class Sample:
         )
 
 
-def samples() -> list[Sample]:
-    """Raises `AssertionError` where a bad version would be as good."""
+def samples(most: int | None = None) -> list[Sample]:
+    """All, or the first. Raises `AssertionError` where a bad version would be as good."""
     found = []
     for name, dropped in tomllib.loads((SAMPLES / "dropped.toml").read_text("utf-8")).items():
         original, shorter = ((SAMPLES / f"{name}{end}.md").read_text("utf-8").strip() for end in ("", ".shorter"))
@@ -81,7 +82,7 @@ def samples() -> list[Sample]:
         found.append(Sample(name, original, shorter, dropped, tuple(rows)))
         assert dropped in shorter, name
         assert any("without" in row for row in rows), name
-    return found
+    return found[:most]
 
 
 class Pretence:
@@ -105,13 +106,13 @@ class Pretence:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     figures: dict[str, dict[str, Any]] = {}
-    for sample in samples():
+    for sample in samples(_QUICK_SAMPLES if options.quick else None):
         figures[sample.name] = {**_tidied(sample), **_examined(sample, options.embedder), **_recall(sample)}
+    count = len(figures)
     figures["all"] = _total(list(figures.values()))
     settings = {"embedder": options.embedder, "model": MODEL, "proposals": "simulated, written by hand"}
-    print_report(
-        report("prompt_optimisation", figures, bars_of(figures["all"]), settings=settings), as_json=options.json
-    )
+    bars = bars_of(figures["all"], samples=count)
+    print_report(report("prompt_optimisation", figures, bars, settings=settings), as_json=options.json)
     return 0
 
 
@@ -204,11 +205,12 @@ def _total(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return total
 
 
-def bars_of(total: dict[str, Any]) -> list[Bar]:
+def bars_of(total: dict[str, Any], *, samples: int) -> list[Bar]:
+    given_away = total["bad: caught by its answers"]
     return [
-        Bar("bad versions refused, of 10", total["bad refused"], 10, False),
-        Bar("shorter versions accepted, of 10", total["shorter accepted"], 10, False),
-        Bar("bad versions that their answers alone give away, of 10", total["bad: caught by its answers"], 10, False),
+        Bar(f"bad versions refused, of {samples}", total["bad refused"], samples, False),
+        Bar(f"shorter versions accepted, of {samples}", total["shorter accepted"], samples, False),
+        Bar(f"bad versions that their answers alone give away, of {samples}", given_away, samples, False),
         Bar("tokens saved by the shorter versions, %", total["shorter saves, %"], 25.0, False),
         Bar("sentences left out that are noticed, %", total["noticed, %"], 85.0, False),
     ]
@@ -217,6 +219,7 @@ def bars_of(total: dict[str, Any]) -> list[Bar]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--embedder", default="all-MiniLM-L6-v2", help="what the judge of sameness reads with")
+    parser.add_argument("--quick", action="store_true", help="under a minute: the first three samples")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(arguments)
 

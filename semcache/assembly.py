@@ -48,6 +48,7 @@ from semcache.strategies.routing.opinions import Opinions
 from semcache.strategies.routing.step import Routing
 from semcache.tariff import price_at, recounts
 from semcache.tenants import Tenants
+from semcache.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,7 @@ class Assembly:
     keeping: Keeping
     prices: PriceBook
     tenants: Tenants
+    turns: Turns | None  # where other processes share the store
     forward: Forward
     executor: ThreadPoolExecutor = field(repr=False)
 
@@ -78,6 +80,15 @@ class Assembly:
         self.learning.book.save()
         self.routing.memory.book.save()
         self.keeping.save()
+
+    def sync(self) -> None:
+        """Where others share the store: hand out what was decided and spent here, and take up what they have.
+
+        What only makes a miss cheaper waits for `save`.
+        """
+        if self.store.is_shared:
+            self.learning.book.save()
+            self.keeping.save(only_urgent=True)
 
     def close(self) -> None:
         """Write what is buffered and close. May be called twice."""
@@ -109,13 +120,14 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
     memory = Memory(book, Conversations(), Health())
     keeping = Keeping(ground.store)
     keeping.keep("routing-conversations", memory.conversations)
-    keeping.keep("spending", ground.spending)
+    keeping.keep("spending", ground.spending, is_urgent=True)
     miss_path = open_miss_path(ground.prices, ground.consent, ground.store, keeping, clock=clock)
     keeping.restore()
     opinions = Opinions(ground.routes.table, ground.routes.judges)
     chooser = Chooser(ground.routes.table, ground.prices, opinions, consent=ground.consent, memory=memory, clock=clock)
     learning = _learning(ground, memory, lambda request: miss_path.shaping.marked(chooser.as_sent(request)))
-    cache = _cache(ground, learning)
+    turns = Turns(ground.store.leases) if ground.store.is_shared else None
+    cache = _cache(ground, learning, turns)
     routing = _routing(ground, chooser, memory, learning)
     return Assembly(
         settings,
@@ -130,6 +142,7 @@ def assemble(settings: Settings, *, clock: Clock = time.time, brought: Brought |
         keeping,
         ground.prices,
         Tenants(ground.store.secret("tenants"), keys=settings.api_keys, namespaces=settings.namespaces),
+        turns,
         stack([ground.ledger.step, cache.step, _admission(ground).step, routing.step, *miss_path.steps]),
         ThreadPoolExecutor(settings.threads or os.cpu_count() or 1, thread_name_prefix="semcache"),
     )
@@ -208,7 +221,7 @@ def _learning(ground: _Ground, memory: Memory, as_sent: Callable[[Request], Requ
     return Learning(book, working, routes, clock=clock, randomness=ground.randomness)
 
 
-def _cache(ground: _Ground, learning: Learning) -> Cache:
+def _cache(ground: _Ground, learning: Learning, turns: Turns | None) -> Cache:
     settings, price = ground.settings, price_at(ground.prices, ground.clock)
     return Cache(
         ground.store,
@@ -220,11 +233,13 @@ def _cache(ground: _Ground, learning: Learning) -> Cache:
             settings.ttl_seconds,
             settings.max_entry_bytes,
             settings.writes_per_hour,
+            settings.refresh_seconds,
             settings.namespaces,
         ),
         consent=ground.consent.serving_objection,
         cost_usd=lambda model, usage: float(price(model, usage) or 0),
         clock=ground.clock,
+        turns=turns,
     )
 
 

@@ -8,27 +8,28 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from semcache.canonical import Identity, digest, identify
-from semcache.decision.context import refers_back
 from semcache.decision.eligibility import NO_CACHE, NoLookup, lookup_permission, storage_refusal
 from semcache.decision.verdict import Decider
 from semcache.embedders.embedder import Embedder
-from semcache.entry import DOWNSHIFTED_TAG, Bypass, Embedding, Entry, Exemplar, Hit, Kind, Lookup, Miss, new_entry_id
-from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError
+from semcache.entry import Bypass, Embedding, Entry, Hit, Lookup, Miss
+from semcache.errors import NotCached, Overtaken, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, Purpose, relabelled
 from semcache.learning.learning import Learning
-from semcache.learning.lessons import Asked, MissLesson, shadowed
-from semcache.learning.reports import REPORTED, is_withdrawn
+from semcache.learning.lessons import Asked, Keep, MissLesson, shadowed
+from semcache.learning.reports import is_withdrawn
 from semcache.message import Message, Usage
 from semcache.policy import Policy
-from semcache.replaying import names_of, replayed
+from semcache.replaying import replayed
 from semcache.request import Mode, Request
 from semcache.search import NEAREST, UNAVAILABLE, Search, home_of
 from semcache.stores.store import Serving, Store
+from semcache.storing import Storing
+from semcache.turns import Turns
 
 logger = logging.getLogger(__name__)
 
 SHADOW = "shadow"
-_HOUR_SECONDS = 3600.0
+OVERTAKEN = "overtaken"
 
 
 class Cache:
@@ -45,19 +46,20 @@ class Cache:
         consent: Callable[[Entry, Request], str | None] = lambda entry, request: None,
         cost_usd: Callable[[str, Usage], float],
         clock: Callable[[], float] = time.time,
+        turns: Turns | None = None,
     ) -> None:
         self.store = store
         self.embedder = embedder
         self.policy = policy
-        self._cost_usd = cost_usd
         self._clock = clock
         self._learning = learning
         self._search = Search(store, embedder, decider, clock=clock, consent=consent)
+        self._storing = Storing(store, self._search, policy=policy, cost_usd=cost_usd, clock=clock, turns=turns)
         self.weigh = self._search.weigh
 
     def step(self, request: Request, forward: Forward) -> Exchange:
         """One layer of the stack: see `semcache.exchange`."""
-        lookup = self.lookup(request)
+        lookup = self._dated(self.lookup(request))
         if isinstance(lookup, Hit):
             return self.serve(request, lookup)
         if request.directives.only_if_cached:
@@ -93,6 +95,8 @@ class Cache:
         except StoreError as error:
             _failed_open("counting a hit", error)
         self._noted("hit", lambda: self._note_hit(request, hit))
+        if self._soon_expires(hit.entry):
+            self._noted("age", lambda: self._learning.note_stale(hit.entry, question, request, self.keeping(request)))
         logger.debug("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
         return Answer(message=message, lookup=hit)
 
@@ -108,21 +112,28 @@ class Cache:
         is_shared = self.policy.is_shared(call.request.caller.namespace)
         return None if hit is None else replayed(call.request, hit, is_shared=is_shared)
 
-    def remember(self, request: Request, message: Message, *, is_by_hand: bool = True) -> Entry | None:
+    def remember(
+        self, request: Request, message: Message, *, is_by_hand: bool = True, generation: int | None = None
+    ) -> Entry | None:
         """Store a message as the answer to a request; None where the decision forbids it.
 
-        Only by hand may an answer be stored that people reported as wrong.
+        Only by hand may an answer be stored that people reported as wrong. `generation` is that in which it was asked
+        for: raises `Overtaken` where it has passed; None: whatever was removed since.
         """
         request = self._tightened(request)
         identity = identify(request)
         if storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes) is not None:
             return None
-        miss = self._home_miss(request, identity, "put")
+        miss = replace(self._home_miss(request, identity, "put"), generation=generation)
         if not is_by_hand and miss.question is not None and not miss.is_exact_only:
             miss = replace(miss, embedding=self._search.embed(miss.question))
         if not is_by_hand and is_withdrawn(self.store, miss, message, k=NEAREST):
             return None
-        return self._stored(request, message, miss)
+        return self._storing.put(request, message, miss)
+
+    def keeping(self, request: Request) -> Keep:
+        """How a lesson stores a fresh answer to this request."""
+        return lambda fresh, generation: self.remember(request, fresh, is_by_hand=False, generation=generation)
 
     @property
     def learning(self) -> Learning:
@@ -164,7 +175,12 @@ class Cache:
             self._learning.note_repeat(request.caller.namespace)
             return
         asked = Asked(hit.question, hit.embedding, hit.key)
-        self._learning.note_hit(hit, asked, request, lambda fresh: self.remember(request, fresh, is_by_hand=False))
+        self._learning.note_hit(hit, asked, request, self.keeping(request))
+
+    def _soon_expires(self, entry: Entry) -> bool:
+        if entry.expires_at is None or not self.policy.refresh_seconds:
+            return False
+        return entry.expires_at - self._clock() <= self.policy.refresh_seconds
 
     def _note_answer(self, request: Request, answer: Answer) -> None:
         match answer.lookup:
@@ -177,7 +193,7 @@ class Cache:
             case Miss():
                 self._learning.note_repeat(request.caller.namespace)
             case Bypass(reason=reason, would_be=would_be) if reason == SHADOW:
-                outcome = shadowed(would_be, answer, lambda fresh: self.remember(request, fresh, is_by_hand=False))
+                outcome = shadowed(would_be, answer, self.keeping(request))
                 self._learning.note_shadow(request.caller.namespace, outcome)
 
     def _noted(self, what: str, note: Callable[[], None]) -> None:
@@ -188,6 +204,20 @@ class Cache:
             _failed_open(f"learning from the {what}", error)
 
     # storing
+
+    def _dated(self, lookup: Lookup) -> Lookup:
+        """With the generation in which its answer is asked for: if that has passed, the answer is not stored."""
+        try:
+            match lookup:
+                case Miss(scope=scope):
+                    return replace(lookup, generation=self.store.generation(scope))
+                case Bypass(would_be=Miss(scope=scope) as miss):
+                    return replace(lookup, would_be=replace(miss, generation=self.store.generation(scope)))
+                case Bypass(would_be=Hit(entry=entry) as hit):
+                    return replace(lookup, would_be=replace(hit, generation=self.store.generation(entry.scope)))
+        except StoreError as error:
+            return Bypass(UNAVAILABLE, detail=_failed_open("reading a generation", error))
+        return lookup
 
     def _labelled(self, call: Call, lookup: Miss | Bypass) -> Call:
         if call.purpose is not Purpose.ANSWER:
@@ -201,71 +231,15 @@ class Cache:
         if not isinstance(miss, Miss):
             return replace(answer, not_stored=getattr(answer.lookup, "reason", "bypass"))
         try:
-            if refusal := self._refusal(request, answer.message, miss):
+            if refusal := self._storing.refusal(request, answer.message, miss):
                 return replace(answer, not_stored=refusal)
-            return replace(answer, stored=self._stored(_marked(request, answer.call), answer.message, miss))
+            return replace(answer, stored=self._storing.put(request, answer.message, miss, call=answer.call))
+        except Overtaken as error:
+            logger.info("not stored: %s", error)
+            return replace(answer, not_stored=OVERTAKEN)
         except Exception as error:  # the answer is here: nothing that goes wrong now may lose it
             _failed_open("storing", error)
             return replace(answer, not_stored=UNAVAILABLE)
-
-    def _refusal(self, request: Request, message: Message, miss: Miss) -> str | None:
-        if message.coalesced:
-            return "coalesced"
-        if not message.faithful:
-            return "unfamiliar-stream"
-        if self._exceeds_quota(request):
-            return "write-quota"
-        refusal = storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes)
-        return refusal or (REPORTED if is_withdrawn(self.store, miss, message, k=NEAREST) else None)
-
-    def _exceeds_quota(self, request: Request) -> bool:
-        """Whether this credential has filled its share of a namespace that others read too."""
-        caller, quota = request.caller, self.policy.writes_per_hour
-        if not quota or not self.policy.is_shared(caller.namespace):
-            return False
-        return self.store.written_since(caller.credential, self._clock() - _HOUR_SECONDS) >= quota
-
-    def _stored(self, request: Request, message: Message, miss: Miss) -> Entry:
-        if miss.fallback is not None and refers_back(message.text):
-            scope, key = miss.fallback
-            miss = replace(miss, scope=scope, key=key, is_exact_only=True)
-        now = self._clock()
-        entry = Entry(
-            id=new_entry_id(),
-            scope=miss.scope,
-            key=miss.key,
-            kind=Kind.LEARNED,
-            question=miss.question or "",
-            message=message,
-            requested_model=request.model,
-            served_model=message.model,
-            cost_usd=self._cost_usd(message.model or request.model, message.usage),
-            created_at=now,
-            expires_at=now + self.policy.ttl_in(request.caller.namespace),
-            tags=request.directives.tags,
-            credential=request.caller.credential,
-        )
-        stored = self.store.put(entry, self._exemplars(entry, miss))
-        for name in names_of(message):
-            self.store.record_serving(Serving(name, stored.id, entry.question, now, "stored"))
-        return stored
-
-    def _exemplars(self, entry: Entry, miss: Miss) -> list[Exemplar]:
-        """The question as the entry's first exemplar, where there is one and it can be embedded."""
-        if miss.question is None or miss.is_exact_only or self.policy.mode_in(entry.scope.namespace) is Mode.EXACT:
-            return []
-        embedding = miss.embedding or self._search.embed(miss.question)
-        if embedding is None:
-            return []
-        return [Exemplar(entry.id, miss.question, embedding, created_at=entry.created_at)]
-
-
-def _marked(request: Request, call: Call | None) -> Request:
-    """What a cheaper model has answered is known by its tag: whoever insists on the model he named is not served it."""
-    if call is None or call.routed is None or not call.routed.is_downshift:
-        return request
-    tags = tuple(sorted({*request.directives.tags, DOWNSHIFTED_TAG}))
-    return replace(request, directives=replace(request.directives, tags=tags))
 
 
 def _failed_open(act: str, error: Exception) -> str:

@@ -153,6 +153,7 @@ class Hit:
     question: str | None = None  # as it was looked up
     embedding: Embedding | None = field(default=None, repr=False)  # None for exact repeats, which compare no texts
     key: str = ""
+    generation: int | None = None  # of its scope, where the answer is asked for all the same
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,7 @@ class Miss:
     considered: tuple[Considered, ...] = ()
     fallback: tuple[Scope, str] | None = None  # scope and key of an answer that speaks of its conversation
     is_exact_only: bool = False  # its answer holds for this very request: no similar question may find it
+    generation: int | None = None  # of its scope, before the answer is asked for
 
     @property
     def places(self) -> tuple[tuple[Scope, str], ...]:

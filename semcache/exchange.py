@@ -46,7 +46,7 @@ class Call:
     """What must be sent upstream, and why. Calls with one `flight_key` share one upstream call.
 
     Nothing of a `is_tentative` call may reach the client before the exchange has seen the whole message: it may want
-    another one instead.
+    another one instead. `budget`: which limit of the day is nearly used up, and how far, for the caller; empty: none.
     """
 
     request: Request
@@ -55,6 +55,8 @@ class Call:
     purpose: Purpose = Purpose.ANSWER
     is_tentative: bool = False
     routed: Routed | None = None
+    budget: str = ""
+    name: str = ""  # of a call for ourselves: which of its lesson's questions this is
 
 
 @dataclass(frozen=True)

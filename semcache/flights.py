@@ -12,6 +12,7 @@ from semcache.events import PING, Assembler, FrameReader, replay
 from semcache.exchange import Call
 from semcache.message import Message
 from semcache.request import Headers
+from semcache.turns import Turns
 from semcache.upstream.upstream import Upstream, UpstreamRequest, UpstreamResponse
 
 # What an identical request would be told again; anything else is worth a follower's own attempt.
@@ -32,7 +33,9 @@ class Head:
 class Flight:
     """One upstream call and what has arrived of it. It goes on while anybody listens."""
 
-    def __init__(self, upstream: Upstream, call: Call, *, recall: Recall | None = None) -> None:
+    def __init__(
+        self, upstream: Upstream, call: Call, *, recall: Recall | None = None, turns: Turns | None = None
+    ) -> None:
         self.head: Head | None = None
         self.outcome: Message | UpstreamError | None = None
         self.buffer: list[bytes] = []
@@ -41,6 +44,7 @@ class Flight:
         self.is_claimed = False
         self._upstream = upstream
         self._recall = recall
+        self._turns = turns
         self._pulse = asyncio.Event()
         self._task = asyncio.create_task(self._fly(call))
 
@@ -68,14 +72,20 @@ class Flight:
                 self._land(UpstreamTorn("the call was abandoned"))
 
     async def _is_recalled(self, call: Call) -> bool:
-        """Whether an identical flight landed between this call's lookup and its boarding.
+        """Whether an identical flight landed between this call's lookup and its boarding, or lands elsewhere now.
 
-        Whoever boards from now on joins this flight, so this last look leaves no gap for a second call.
+        Whoever boards from now on joins this flight, and other processes wait for its turn to end: so this last look
+        leaves no gap for a second call.
         """
-        if self._recall is None or call.flight_key is None:
+        recall, key = self._recall, call.flight_key
+        if recall is None or key is None:
             return False
-        message = await asyncio.to_thread(self._recall, call)
-        if message is None:
+
+        async def recalled() -> Message | None:
+            return await asyncio.to_thread(recall, call)
+
+        message = None if self._turns is None else await self._turns.come(key, recalled)
+        if message is None and (message := await recalled()) is None:
             return False
         self.head = Head(200, message.headers, is_stream=False)
         self.is_claimed = True  # it has been paid for
@@ -120,10 +130,19 @@ class Flight:
 class Flights:
     """The calls in flight of one event loop. `recall` says what an identical call has just stored."""
 
-    def __init__(self, upstream: Upstream, *, coalesce: bool = True, recall: Recall | None = None) -> None:
+    def __init__(
+        self,
+        upstream: Upstream,
+        *,
+        coalesce: bool = True,
+        recall: Recall | None = None,
+        turns: Turns | None = None,
+    ) -> None:
+        """`turns`: where other processes may have the same call in flight."""
         self._upstream = upstream
         self._coalesce = coalesce
         self._recall = recall if coalesce else None
+        self._turns = turns if coalesce else None
         self._flights: dict[str, Flight] = {}
 
     @property
@@ -152,15 +171,22 @@ class Flights:
         flight = self._flights.get(key) if key is not None else None
         if flight is not None and not isinstance(flight.outcome, UpstreamError):
             return flight, True
-        flight = Flight(self._upstream, call, recall=self._recall)
+        flight = Flight(self._upstream, call, recall=self._recall, turns=self._turns)
         if key is not None:
             self._flights[key] = flight
         return flight, False
 
-    def forget(self, call: Call, flight: Flight) -> None:
-        """Let no more calls attach to this flight."""
-        if call.flight_key is not None and self._flights.get(call.flight_key) is flight:
-            del self._flights[call.flight_key]
+    def forget(self, call: Call, flight: Flight) -> bool:
+        """Let no more calls attach to this flight; whether they could until now."""
+        if call.flight_key is None or self._flights.get(call.flight_key) is not flight:
+            return False
+        del self._flights[call.flight_key]
+        return True
+
+    async def leave_turn(self, call: Call) -> None:
+        """Let other processes go upstream with it."""
+        if self._turns is not None and call.flight_key is not None and call.flight_key not in self._flights:
+            await self._turns.leave(call.flight_key)
 
 
 class Passage:
@@ -245,10 +271,12 @@ class Passage:
         flight = self._flight
         flight.listeners -= 1
         landed = flight.outcome is not None
-        if flight.listeners == 0 or (landed and self._paid) or isinstance(flight.outcome, UpstreamError):
-            self._flights.forget(self._call, flight)
+        is_over = flight.listeners == 0 or (landed and self._paid) or isinstance(flight.outcome, UpstreamError)
+        was_open = is_over and self._flights.forget(self._call, flight)
         if flight.listeners == 0 and not landed:
             await flight.cancel()
+        if was_open:
+            await self._flights.leave_turn(self._call)
 
     async def _reboard_or_raise(self, error: UpstreamError) -> None:
         """A follower whose leader failed tries once for itself, together with the other followers."""

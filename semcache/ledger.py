@@ -64,7 +64,12 @@ class Ledger:
         return self._booked(request, answer)[0]
 
     def book_overhead(self, outcome: str, namespace: str, model: str, message: Message) -> None:
-        """Book a call that we made for ourselves: an audit or a judgement. It saves nothing and is paid for."""
+        """Book a call that we made for ourselves: an audit or a judgement. It saves nothing and is paid for.
+
+        A coalesced message has been booked before.
+        """
+        if message.coalesced:
+            return
         usage, served = message.usage, message.model or model
         bill = (BillLine(BASELINE, served, NOTHING), call_line(outcome, served, usage))
         known = priced(bill, self._price)
@@ -91,6 +96,10 @@ class Ledger:
             self._overhead = spent + row.cost_usd, unpriced + (known is None)
         self._on_overhead(row)
         self._append(row)
+
+    def cost_of_own(self, model: str, message: Message) -> Decimal | None:
+        """What such a call costs; None: the model has no known price."""
+        return self._price(message.model or model, message.usage)
 
     def flush(self) -> None:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""

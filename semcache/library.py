@@ -130,8 +130,12 @@ class Parts:
 
     def flights(self) -> Flights:
         """The calls in flight of one event loop."""
-        recall = self.assembly.cache.just_stored
-        return Flights(self.upstream, coalesce=self.settings.coalesce, recall=recall)
+        return Flights(
+            self.upstream,
+            coalesce=self.settings.coalesce,
+            recall=self.assembly.cache.just_stored,
+            turns=self.assembly.turns,
+        )
 
     def close(self) -> None:
         self.assembly.close()
@@ -220,10 +224,9 @@ class Curating:
     def explain_sending(self, question: str | Sequence[Json], **options: Any) -> Sending:
         """The same, with the ways to send it and their prices."""
         request, assembly = self.parts.request(question, **options), self.parts.assembly
+        path = assembly.miss_path
         informed_request = informed(request, assembly.cache.lookup(request))
-        return explain_sending(
-            assembly.routing.chooser, assembly.miss_path.forms, assembly.miss_path.shaping, informed_request
-        )
+        return explain_sending(assembly.routing.chooser, path.forms, path.budget, path.shaping, informed_request)
 
     def explain(self, lookup: Lookup, *, namespace: str = "default") -> Explanation:
         """Why a lookup came out as it did, in words."""

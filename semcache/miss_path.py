@@ -9,8 +9,10 @@ from semcache.exchange import Step
 from semcache.pricing import PriceBook
 from semcache.stores.store import Store
 from semcache.strategies.approved_prompts import SIDES_DOCUMENT, ApprovedPrompts, Replacing, Sides
+from semcache.strategies.breakpoints.breakers import DOCUMENT as BREAKERS_DOCUMENT
 from semcache.strategies.breakpoints.caching import PromptCaching
 from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.prewarming import Prewarming
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
@@ -34,12 +36,13 @@ class MissPath:
 
     forms: PromptForms
     budget: TokenBudget
+    prewarming: Prewarming
     shaping: Shaping
     brief: Brief
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        return (self.forms.step, self.budget.step, self.shaping.step, self.brief.step)
+        return (self.forms.step, self.budget.step, self.prewarming.step, self.shaping.step, self.brief.step)
 
 
 def open_miss_path(
@@ -62,11 +65,21 @@ def open_miss_path(
     ):
         keeping.keep(name, thing)
     caching = PromptCaching(consent, prefixes, clock=clock)
+    keeping.keep(BREAKERS_DOCUMENT, caching.breakers)
     replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices)
     learned = Learned(forms, prompts, sides)
     return MissPath(
-        PromptForms(consent, Tidying(consent, prices), replacing, learned=learned, prices=prices, clock=clock),
+        PromptForms(
+            consent,
+            Tidying(consent, prices),
+            replacing,
+            learned=learned,
+            prices=prices,
+            held_tokens=lambda request: caching.held_tokens(request, prices.model(request.model)),
+            clock=clock,
+        ),
         TokenBudget(consent, prices, lengths, clock=clock),
+        Prewarming(caching, prices, clock=clock),
         Shaping(prices, consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock),
         Brief(consent, prices, lengths, brevity=brevity, begun=begun),
     )

@@ -30,6 +30,7 @@ def open_settings_store(settings: Settings, embedder: Embedder, clock: Clock) ->
         dims=embedder.dims,
         clock=None if clock is time.time else clock,  # what is shared goes by one clock
         limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
+        is_shared=settings.workers > 1,
     )
 
 
@@ -80,4 +81,5 @@ def spending_limits(settings: Settings) -> SpendingLimits:
         Limit(settings.usd_per_day, settings.tokens_per_day),
         Limit(settings.credential_usd_per_day, settings.credential_tokens_per_day),
         {name: Limit(each.usd_per_day, each.tokens_per_day) for name, each in namespaces},
+        settings.soft_limit_share,
     )

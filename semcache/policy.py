@@ -87,6 +87,7 @@ class Policy:
     ttl_seconds: float = 7 * 24 * 3600.0
     max_entry_bytes: int = 1_000_000
     writes_per_hour: int = 0  # answers that one credential may add to a shared namespace; 0: any number
+    refresh_seconds: float = 0.0  # an answer that is served so near to its end is asked anew; 0: none is
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
 
     def mode_in(self, namespace: str) -> Mode:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from semcache.errors import InvalidRequest
 
@@ -73,6 +73,14 @@ class Directives:
     check: Callable[[str], bool] | None = field(default=None, compare=False)  # whether an answer's text will do
 
 
+class Siblings(Protocol):
+    """The requests of a batch, as far as they begin alike."""
+
+    def count(self, body: Json, kind: str) -> int:
+        """Requests that share the beginning of this kind with it, itself among them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """One Messages request as the caller sent it.
@@ -92,6 +100,7 @@ class Request:
     vector: Vector | None = field(
         default=None, repr=False, compare=False
     )  # of the last user text, where it was looked up
+    siblings: Siblings | None = field(default=None, repr=False, compare=False)  # the batch that it is one of
 
     @classmethod
     def parse(cls, raw: bytes, **known: Any) -> Request:

@@ -54,6 +54,8 @@ class Settings:
     max_bytes: int = 2_000_000_000
     max_entry_bytes: int = 1_000_000
     writes_per_hour: int = 1000
+    refresh_seconds: float = 0.0
+    own_jobs_wait_seconds: float = 0.0
     ledger_rows_days: float = 30.0
     ledger_sums_days: float = 800.0
     max_request_bytes: int = 32_000_000
@@ -62,6 +64,7 @@ class Settings:
     read_timeout_seconds: float = 660.0
     ping_seconds: float = 15.0
     threads: int | None = None
+    workers: int = 1
     log_level: str = "INFO"
     record: Path | None = None
     record_redacted: bool = True
@@ -69,6 +72,7 @@ class Settings:
     tokens_per_day: int | None = None
     credential_usd_per_day: float | None = None
     credential_tokens_per_day: int | None = None
+    soft_limit_share: float = 0.8
     strategies: tuple[str, ...] = DEFAULT_STRATEGIES
     routing: RoutingPolicy = field(default_factory=RoutingPolicy)
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -78,7 +82,13 @@ class Settings:
         _check(0 < self.routing.tolerance < 1, "routing.tolerance: must lie between 0 and 1, for example 0.05")
         for name in ("usd_per_day", "tokens_per_day", "credential_usd_per_day", "credential_tokens_per_day"):
             _check((getattr(self, name) or 1) > 0, f"{name}: must be greater than 0")
+        _check(0 < self.soft_limit_share <= 1, "soft_limit_share: must lie between 0 and 1, for example 0.8")
         _check(0 <= self.audit_floor <= 1, "audit_floor: must lie between 0 and 1, for example 0.02")
+        _check(self.refresh_seconds >= 0, "refresh_seconds: must not be negative; 0 means that answers expire")
+        _check(
+            self.own_jobs_wait_seconds == 0 or 600 <= self.own_jobs_wait_seconds <= 86_400,
+            "own_jobs_wait_seconds: use 0 (asked at once), or 600 to 86400: most batches end within an hour",
+        )
         _check(self.writes_per_hour >= 0, "writes_per_hour: must not be negative; 0 means any number")
         _check(0 <= self.port <= 65535, "port: must lie between 0 and 65535")
         for name in (
@@ -92,6 +102,7 @@ class Settings:
             "ledger_sums_days",
         ):
             _check(getattr(self, name) > 0, f"{name}: must be greater than 0")
+        _check(self.workers > 0, "workers: must be greater than 0")
         _check(self.threads is None or self.threads > 0, "threads: must be greater than 0")
         _check(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "log_level: use DEBUG, INFO, WARNING or ERROR")
         known = {key.label for key in self.api_keys}
@@ -128,6 +139,8 @@ ABOUT = {
     "max_bytes": "bytes of stored text kept before eviction",
     "max_entry_bytes": "largest message that is stored",
     "writes_per_hour": "answers that one credential may add to a shared namespace in an hour; 0: any number",
+    "refresh_seconds": "an answer that is served so many seconds before its end, or less, is asked anew; 0: none is",
+    "own_jobs_wait_seconds": "how long audits, comparisons and refreshes may wait for half price; 0: asked at once",
     "ledger_rows_days": "days for which the ledger keeps a row for every request; then sums by the hour",
     "ledger_sums_days": "days for which it keeps these sums",
     "max_request_bytes": "largest request body that is read, as at Claude",
@@ -136,6 +149,7 @@ ABOUT = {
     "read_timeout_seconds": "longest silence of the upstream",
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
+    "workers": "worker processes of `semcache serve`, which share the store",
     "log_level": "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged",
     "record": "file to which every request and its answer is appended, for `semcache replay`; none: no file",
     "record_redacted": "replace credentials, mail addresses and long numbers in the recording by marks",
@@ -143,6 +157,7 @@ ABOUT = {
     "tokens_per_day": "tokens that may be spent upstream in a day",
     "credential_usd_per_day": "dollars a day that each credential may spend",
     "credential_tokens_per_day": "tokens a day that each credential may spend",
+    "soft_limit_share": "share of a limit from which on the log warns and answers say so (x-semcache-budget)",
     "strategies": "strategies in use, comma-separated, `all` or `none`; namespaces and callers can only narrow it",
     "routing": "table [routing] in semcache.toml: simple, moderate, complex, baseline, classifier, tolerance, "
     "cascade_streams, tasks, rules",

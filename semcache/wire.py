@@ -175,6 +175,7 @@ def answer_headers(request: Request, answer: Answer, *, upstream: str, now: floa
         ("x-semcache-model", message.model),
         ("x-semcache-upstream", upstream),
         *_strategies(answer.call, answer.attempts),
+        *_budget(answer.call),
         *money,
     )
 
@@ -194,6 +195,7 @@ def live_headers(call: Call, headers: Headers, *, upstream: str, is_coalesced: b
         *lookup_headers(call.lookup),
         ("x-semcache-upstream", upstream),
         *_strategies(call),
+        *_budget(call),
     )
 
 
@@ -240,6 +242,10 @@ def _money(answer: Answer) -> Headers:
         return ()
     saved = answer.baseline_usd - answer.cost_usd
     return (("x-semcache-cost-usd", f"{answer.cost_usd:f}"), ("x-semcache-saved-usd", f"{saved:f}"))
+
+
+def _budget(call: Call | None) -> Headers:
+    return (("x-semcache-budget", call.budget),) if call is not None and call.budget else ()
 
 
 def _strategies(call: Call | None, attempts: Sequence[Attempt] = ()) -> Headers:

@@ -20,7 +20,7 @@ from semcache.decision.evidence import Witness
 from semcache.decision.sameness.local import LocalJudge
 from semcache.drivers import run
 from semcache.embedders.hashed import HashedEmbedder
-from semcache.entry import Bypass, Hit, HitKind, Label, Miss, Origin
+from semcache.entry import Bypass, Entry, Hit, HitKind, Label, Miss, Origin
 from semcache.errors import EmbedderError, NotCached, StoreError, StoreUnavailable, UpstreamError, UpstreamTimeout
 from semcache.exchange import Answer, Call, Exchange, stack
 from semcache.faq import FaqError, FaqRow
@@ -46,6 +46,17 @@ class BrokenStore(MemoryStore):
         raise StoreUnavailable("the disk is gone")
 
     get_exact = nearest = has_exemplars = put = record_hit = page = _fail
+
+
+class BreakingStore(MemoryStore):
+    """A store that works until it is told to break."""
+
+    is_broken = False
+
+    def put(self, *arguments: Any, **options: Any) -> Entry:
+        if self.is_broken:
+            raise StoreUnavailable("the disk is gone")
+        return super().put(*arguments, **options)
 
 
 class BrokenEmbedder(HashedEmbedder):
@@ -263,13 +274,26 @@ def test_even_a_mistake_of_ours_is_a_miss_and_tells_no_prompt(clock: Clock, clau
 
 
 def test_a_store_that_breaks_while_claude_answers_costs_only_the_memory(clock: Clock, claude: Claude) -> None:
-    cache = make(clock)
+    store = BreakingStore(clock=clock)
+    cache = make(clock, store=store)
     exchange = stack([cache.step])(request())
     next(exchange)
-    cache.store = BrokenStore(clock=clock)
+    store.is_broken = True
     with pytest.raises(StopIteration) as stop:
         exchange.send(message())
     assert stop.value.value.not_stored == "cache-unavailable"
+
+
+def test_an_answer_asked_for_before_a_purge_is_not_stored_after_it(clock: Clock) -> None:
+    cache = make(clock)
+    exchange = stack([cache.step])(request())
+    next(exchange)
+    cache.store.delete(Selection(namespace="default"))
+    with pytest.raises(StopIteration) as stop:
+        exchange.send(message())
+    assert stop.value.value.not_stored == "overtaken"
+    assert cache.store.stats().entries == 0
+    assert isinstance(cache.lookup(request()), Miss)
 
 
 def test_without_a_model_exact_repeats_still_work(clock: Clock, claude: Claude) -> None:

@@ -27,6 +27,8 @@ def test_arguments_win_over_the_environment_which_wins_over_the_file(tmp_path: P
         pytest.param({"SEMCACHE_PORT": "70000"}, "port: must lie between", id="out of range"),
         pytest.param({"SEMCACHE_MODE": "loud"}, "mode must be off, shadow, exact or semantic", id="mode"),
         pytest.param({"SEMCACHE_ERROR_BUDGET": "2"}, "error_budget: must lie between 0 and 1", id="budget"),
+        pytest.param({"SEMCACHE_OWN_JOBS_WAIT_SECONDS": "60"}, "own_jobs_wait_seconds: use 0", id="own jobs"),
+        pytest.param({"SEMCACHE_REFRESH_SECONDS": "-1"}, "refresh_seconds: must not be negative", id="refresh"),
         pytest.param({"SEMCACHE_COALESCE": "maybe"}, "coalesce must be true or false", id="boolean"),
         pytest.param({"SEMCACHE_CONFIG": "/nowhere.toml"}, "settings file /nowhere.toml does not exist", id="no file"),
     ],

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
+from typing import Protocol
 
 from semcache.batching.requests import params_problem, write_request
 from semcache.batching.results import ErroredResult, errored
@@ -50,6 +51,18 @@ class MustBeSent:
 
     call: Call = field(repr=False)
     exchange: Exchange = field(repr=False)
+
+
+class Answers(Protocol):
+    """What looking and collecting need to know of answering."""
+
+    def look_up(self, request: Request) -> FromMemory | NeverSent | MustBeSent: ...
+
+    def settle(
+        self, request: Request, shaped: bytes, message: Message, exchange: Exchange | None = None
+    ) -> Message: ...
+
+    def book_copy(self, request: Request, shaped: bytes, message: Message) -> None: ...
 
 
 class Answering:

@@ -47,6 +47,7 @@ class Clerk:
     clock: Callable[[], float]
     advance: Aside
     announce: Callable[[], Awaitable[None]]  # that all are looked up, and some must be sent
+    finish: Callable[[Docket, BatchState, Counts], None]  # it has ended
 
     def __post_init__(self) -> None:
         self._woken = asyncio.Event()
@@ -128,7 +129,7 @@ class Clerk:
         if counts.processing or record is None or record.state is None:
             return record is None
         state = batch_transition(record.state, AllEnded(), self.clock())
-        self.docket.batches.end(self.docket.id, state, counts)
+        self.finish(self.docket, state, counts)
         logger.info("batch %s ended: %s", self.docket.id, counts.body())
         return True
 

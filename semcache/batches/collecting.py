@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from semcache.batches.answering import Answering, OpenExchanges
+from semcache.batches.answering import Answers, OpenExchanges
 from semcache.batches.courier import Courier, UpstreamRefuses
 from semcache.batches.docket import Docket, Step
 from semcache.batches.rules import Aside
@@ -40,7 +40,7 @@ class Collecting:
 
     docket: Docket
     courier: Courier
-    answering: Answering
+    answering: Answers
     exchanges: OpenExchanges
     advance: Aside
     portion: int

@@ -11,13 +11,15 @@ from semcache.batches.asked import Asked
 from semcache.batches.sealing import SECRET_NAME, unseal
 from semcache.batching.item_events import Event
 from semcache.batching.results import CanceledResult, ExpiredResult, Result, ResultLine, errored
-from semcache.batching.states import Ending, ItemState, ending_of
+from semcache.batching.states import Accepted, Ending, ItemState, ending_of
 from semcache.batching.transitions import transition
-from semcache.request import Request
+from semcache.request import Json, Request
 from semcache.stores.batch_store import BatchRecord, BatchStore, Change, Dispatch, Item, Shaped, batches_of
 from semcache.stores.store import Store
+from semcache.strategies.breakpoints.siblings import LEAST_BYTES, Siblings
 
 _PAGE = 2000
+_BODIES_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,17 @@ class Docket:
         credential = None if sealed is None else unseal(sealed, secret, batch_id=self.id)
         return Asked.parse(self._record.asked, credential or ())
 
+    @cached_property
+    def siblings(self) -> Siblings:
+        """What the requests that are still to be looked up share. Reads them all, once."""
+        found = Siblings()
+        places = [item.place for item in self.all_items(Accepted)]
+        for start in range(0, len(places), _BODIES_AT_ONCE):
+            for body in self.batches.bodies(self.id, places[start : start + _BODIES_AT_ONCE]).values():
+                if len(body.params) >= LEAST_BYTES:
+                    found.add(self.params_of(body.params))
+        return found
+
     def record(self) -> BatchRecord | None:
         """The batch as it stands; None: it has been deleted."""
         return self.batches.batch(self.id)
@@ -64,7 +77,12 @@ class Docket:
         bodies = self.batches.bodies(self.id, [item.place for item in items])
         for item in items:
             body = bodies[item.place]
-            yield item, self.asked.request(json.loads(body.params)), body.shaped
+            yield item, self.asked.request(self.params_of(body.params)), body.shaped
+
+    def params_of(self, raw: bytes) -> Json:
+        """What a request asks, from the bytes that were kept of it."""
+        params: Json = json.loads(raw)
+        return params
 
     def take(self, steps: Iterable[Step], *, dispatch: Dispatch | None = None) -> int:
         """Make these steps in one transaction, each end with its result line; how many states changed."""

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from semcache.batching.requests import BatchRequest
+from semcache.batching.requests import BatchRequest, custom_id_problem
 from semcache.errors import InvalidRequest
 from semcache.request import Json
 
+STANDARD_INPUT = Path("-")
 _TEXT_COLUMNS = ("prompt", "question", "text")
 _ID_COLUMNS = ("custom_id", "id")
 _OPTIONS = ("model", "system", "max_tokens")
 
 
 def read_requests(path: Path, defaults: Json) -> Iterator[BatchRequest]:
-    """The requests of a `.jsonl` or `.csv` file, line by line.
+    """The requests of a `.jsonl` or `.csv` file, line by line; `-` is standard input, as JSON lines.
 
     A line is `{"custom_id", "params"}` as in Claude's API, or holds a prompt: a string, an object or row with
     `prompt`, and perhaps `custom_id`, `model`, `system`, `max_tokens`; `defaults` are params for what it leaves out.
@@ -29,6 +31,8 @@ def read_requests(path: Path, defaults: Json) -> Iterator[BatchRequest]:
     seen: set[str] = set()
     for number, row in rows:
         request = _request(path, number, row, defaults)
+        if problem := custom_id_problem(request.custom_id):
+            raise InvalidRequest(f"{path}: line {number}: custom_id: {problem}")
         if request.custom_id in seen:
             raise InvalidRequest(f"{path}: line {number}: `{request.custom_id}` occurs before; each custom_id once")
         seen.add(request.custom_id)
@@ -84,6 +88,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Any]]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIO]:
+    if path == STANDARD_INPUT:
+        yield sys.stdin
+        return
     newline = "" if path.suffix.lower() == ".csv" else "\n"  # JSON texts may hold other separators as they are
     try:
         with path.open(encoding="utf-8-sig", newline=newline) as file:

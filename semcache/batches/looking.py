@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from semcache.batches.answering import Answering, FromMemory, MustBeSent, NeverSent, OpenExchanges, write_shaped
+from semcache.batches.answering import Answers, FromMemory, MustBeSent, NeverSent, OpenExchanges, write_shaped
 from semcache.batches.docket import Docket, Step
 from semcache.batches.leaders import Leaders
 from semcache.batching.item_events import CacheHit, DuplicateFound, Missed, OriginalEnded, Planned, Refused
@@ -25,7 +25,7 @@ class Looking:
     """Works in portions, on one thread at a time."""
 
     docket: Docket
-    answering: Answering
+    answering: Answers
     leaders: Leaders
     exchanges: OpenExchanges
     portion: int
@@ -35,7 +35,11 @@ class Looking:
         """Some of those that nobody has looked up, or whose leader has its answer by now; how many."""
         items = self.docket.batches.ready(self.docket.id, Accepted, limit=self.portion)
         twins: dict[str, int] = {}
-        steps = [self._looked_up(item, request, twins) for item, request, _ in self.docket.requests(items)]
+        siblings = self.docket.siblings if items else None
+        steps = [
+            self._looked_up(item, replace(request, siblings=siblings), twins)
+            for item, request, _ in self.docket.requests(items)
+        ]
         self.docket.take(steps)
         return len(items)
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from semcache.assembly import Assembly
-from semcache.batches.answering import Answering, OpenExchanges, Send
+from semcache.batches.answering import Answering, Answers, OpenExchanges, Send
 from semcache.batches.clerk import Clerk
 from semcache.batches.collecting import Collecting
 from semcache.batches.courier import Courier
@@ -20,7 +20,9 @@ from semcache.batches.leaders import Leaders
 from semcache.batches.looking import Looking
 from semcache.batches.rules import Rules
 from semcache.batches.sending import Dispatching
-from semcache.batching.batch_life import KeptLongEnough, batch_transition
+from semcache.batches.waiting_room import OwnAnswering, OwnDocket, WaitingRoom, is_own
+from semcache.batching.batch_life import BatchState, KeptLongEnough, batch_transition
+from semcache.batching.message_batch import Counts
 from semcache.decision.deciding import LearnedDecision
 from semcache.decision.evidence import Witness
 from semcache.drivers import on_threads
@@ -54,6 +56,8 @@ class Office:
         self.store = assembly.store
         self.batches = batches_of(assembly.store)
         self.clock = clock
+        wait_seconds = assembly.settings.own_jobs_wait_seconds
+        self.room = WaitingRoom(assembly, clock=clock, wait_seconds=wait_seconds)
         self._assembly = assembly
         self._upstream = upstream
         self._answering = Answering(assembly.forward, assembly.cache, assembly.ledger, send=send, spend=self._spend)
@@ -110,6 +114,7 @@ class Office:
             logger.warning("not in charge of batches any more pid=%d", os.getpid())
             self._is_in_charge = False
             await self._dismiss_clerks()
+        await self.advance(self.room.send)
         if not self._is_in_charge:
             self._is_in_charge = await self.advance(self.batches.take_charge)
             if not self._is_in_charge:
@@ -142,22 +147,30 @@ class Office:
             self._ended.notify_all()
 
     def _clerk(self, record: BatchRecord) -> Clerk:
-        rules, assembly = self.rules, self._assembly
-        docket = Docket(self.store, record)
+        rules, assembly, own = self.rules, self._assembly, is_own(record)
+        docket = OwnDocket(self.store, record) if own else Docket(self.store, record)
+        answering: Answers = OwnAnswering() if own else self._answering
         exchanges = OpenExchanges(rules.open_exchanges, most_bytes=rules.open_bytes)
         courier = Courier(self._upstream, docket.asked)
         decider = LearnedDecision(Witness(assembly.embedder.words), assembly.learning.beliefs)
         leaders = Leaders(decider, self._embed)
         return Clerk(
             docket,
-            Looking(docket, self._answering, leaders, exchanges, rules.portion, rules.limits.max_bytes),
+            Looking(docket, answering, leaders, exchanges, rules.portion, rules.limits.max_bytes),
             Dispatching(docket, courier, rules, self.clock, self.advance),
-            Collecting(docket, courier, self._answering, exchanges, self.advance, rules.portion),
+            Collecting(docket, courier, answering, exchanges, self.advance, rules.portion),
             rules,
             self.clock,
             self.advance,
             partial(self._announce, record.id),
+            self._finish,
         )
+
+    def _finish(self, docket: Docket, state: BatchState, counts: Counts) -> None:
+        if isinstance(docket, OwnDocket):
+            self.room.learn_from(docket)
+        else:
+            docket.batches.end(docket.id, state, counts)
 
     def _embed(self, text: str) -> Embedding | None:
         try:
@@ -187,6 +200,7 @@ class Office:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _close(self) -> None:
+        self.room.stop_asking()
         await self._dismiss_clerks()
         await asyncio.to_thread(self._executor.shutdown)
         if self._is_in_charge:

@@ -67,10 +67,8 @@ class CreateReader:
         return BatchRequest(item["custom_id"], item["params"])
 
     def _check_id(self, where: str, custom_id: Any) -> None:
-        if not isinstance(custom_id, str):
-            raise InvalidRequest(f"{where}: Input should be a valid string")
-        if not _CUSTOM_ID.fullmatch(custom_id):
-            raise InvalidRequest(f"{where}: String should match pattern '^[a-zA-Z0-9_-]{{1,64}}$'")
+        if problem := custom_id_problem(custom_id):
+            raise InvalidRequest(f"{where}: {problem}")
         if custom_id in self._ids:
             raise InvalidRequest(f"{where}: `{custom_id}` occurs before; each custom_id may occur once in a batch")
         self._ids.add(custom_id)
@@ -80,6 +78,13 @@ def read_create(raw: bytes, *, max_requests: int = MAX_REQUESTS) -> list[BatchRe
     """The requests of a body that is there as a whole."""
     reader = CreateReader(max_requests=max_requests)
     return [*reader.feed(raw), *reader.finish()]
+
+
+def custom_id_problem(custom_id: Any) -> str | None:
+    """Why Claude would not take it."""
+    if not isinstance(custom_id, str):
+        return "Input should be a valid string"
+    return None if _CUSTOM_ID.fullmatch(custom_id) else "String should match pattern '^[a-zA-Z0-9_-]{1,64}$'"
 
 
 def params_problem(params: Json) -> str | None:

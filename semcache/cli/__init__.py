@@ -19,6 +19,7 @@ from semcache.cli.replaying import replay
 from semcache.cli.savings import savings
 from semcache.cli.serving import serve, simulate
 from semcache.cli.storing import store
+from semcache.cli.warming import warm
 
 
 @click.group(cls=CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +36,7 @@ def main(context: click.Context, debug: bool) -> None:
 
 COMMANDS = (
     serve, demo, ask, lookup, import_, stats, savings, replay, quality, purge, feedback, simulate, models, doctor,
-    batch, optimize, bench, store,
+    batch, optimize, store, warm, bench,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

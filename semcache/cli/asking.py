@@ -103,12 +103,13 @@ def _asked_here(question: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked_there(url: str, question: str, options: dict[str, Any]) -> dict[str, Any]:
-    from semcache.cli.remote import ask_service
+    from semcache.cli.remote import ask_service, sdk_client
 
     given = [f"--{name.replace('_', '-')}" for name, value in _places(options).items() if value is not None]
     if given:
         raise click.UsageError(f"{given[0]} is the running service's own matter; leave it out, or --url (SEMCACHE_URL)")
-    return ask_service(url, question, **options)
+    with sdk_client(url) as client:
+        return ask_service(client, question, **options)
 
 
 def _places(options: dict[str, Any]) -> dict[str, Any]:
@@ -156,6 +157,10 @@ def _print_sending(view: dict[str, Any]) -> None:
         click.echo(f"  It would go to {route['would_be']} ({route['category']}).")
     for way in view["ways"]:
         click.echo(f"  {way['name']}: prompt ${money(way['cost_usd'])}; {way['because']}")
+    if view["first_max_tokens"]:
+        click.echo(
+            f"  Room for the answer: {view['first_max_tokens']} tokens at first, all of it where that is not enough"
+        )
     if view["breaks_prefix"]:
         click.echo(f"  Note: {view['breaks_prefix']}.")
     click.echo(f"  System prompt: {view['system'][:16]}")

@@ -50,12 +50,12 @@ def params_options(command: F) -> F:
 
 
 @batch.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @params_options
 @url_option
 @json_option
 def submit(file: Path, url: str, as_json: bool, **options: Any) -> None:
-    """Hand in FILE (.jsonl or .csv) and print the id of the batch.
+    """Hand in FILE (.jsonl, .csv, or - for JSON lines on standard input) and print the id of the batch.
 
     A line is {"custom_id": …, "params": {…}} as in Claude's API, or holds a prompt: a string, or prompt and perhaps
     custom_id, model, system, max_tokens. The first row of a CSV names its columns.
@@ -128,7 +128,7 @@ def results(batch_id: str, output: Path | None, url: str, as_json: bool) -> None
 
 
 @batch.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File; default: standard output.")
 @params_options
 @click.option("--namespace", help="Namespace the requests belong to.")
@@ -139,7 +139,7 @@ def results(batch_id: str, output: Path | None, url: str, as_json: bool) -> None
 @store_options
 @json_option
 def run(file: Path, output: Path | None, url: str | None, as_json: bool, **options: Any) -> None:
-    """Answer all of FILE, wait, and write the results: in this process, or by a running service with --url.
+    """Answer all of FILE (or -), wait, and write the results: in this process, or by a running service with --url.
 
     After an interrupt the batch is not lost: whoever opens the same store next, `semcache serve` too, goes on with it.
     """

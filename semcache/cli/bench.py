@@ -16,6 +16,7 @@ _SCRIPTS = {
     "poisoning": "poisoning.py",
     "latency": "latency.py",
     "decision-latency": "decision_latency.py",
+    "prompts": "prompts.py",
     "train-scorer": "train_scorer.py",
 }
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from semcache.cli.opening import opened
 from semcache.cli.output import Duration, json_option, print_json, print_table, store_options
+from semcache.cli.progress import progress
+
+if TYPE_CHECKING:
+    from semcache.batching.message_batch import Counts
+    from semcache.client import SemanticCache
+    from semcache.curation import ImportReport
 
 
 @click.command("import")
@@ -21,34 +25,69 @@ from semcache.cli.output import Duration, json_option, print_json, print_table, 
 @click.option("--tags", default="", help="Tags for every row, comma-separated.")
 @click.option("--model", help="Answer only requests to this model.")
 @click.option("--system", help="Answer only requests with this system prompt.")
+@click.option("--warm", is_flag=True, help="Ask Claude, at half price, the questions whose answer is empty.")
+@click.option("--upstream", help="Whom --warm asks: claude, simulator, or a base URL; see SEMCACHE_UPSTREAM.")
 @click.option("--format", "kind", type=click.Choice(["csv", "jsonl", "markdown"]), help="Default: by the file's name.")
 @store_options
 @json_option
-def import_(files: tuple[str, ...], kind: str | None, tags: str, as_json: bool, **options: Any) -> None:
+def import_(files: tuple[str, ...], kind: str | None, tags: str, warm: bool, as_json: bool, **options: Any) -> None:
     """Import FAQ FILES (CSV, JSONL, Markdown with question headings). Importing again changes nothing.
 
-    Rows in error are named by file and line and lose no others; the exit code is 1 where no row was good.
+    Rows in error are named by file and line and lose no others; the exit code is 1 where no row was good. With --warm,
+    what Claude says to a question without an answer is no part of the FAQ: it is known, for --model and --system, as
+    if somebody had asked it, and grows old like any learned answer.
     """
     from semcache.faq import FaqFormat
     from semcache.wire import read_tags
 
-    where = {name: options.pop(name) for name in ("data_dir", "store")}
+    where = {name: options.pop(name) for name in ("data_dir", "store", "upstream")}
     chosen = FaqFormat(kind) if kind else None
-    reports = {}
-    with opened(**where) as cache, _progress(hidden=as_json) as advance:
+    views = {}
+    with opened(**where) as cache, progress(hidden=as_json) as advance:
         for file in files:
-            reports[file] = cache.import_faq(
-                Path(file), format=chosen, tags=read_tags(tags), on_progress=advance, **options
-            )
+            report = cache.import_faq(Path(file), format=chosen, tags=read_tags(tags), on_progress=advance, **options)
+            views[file] = _view(report, _warmed(cache, report, tags=read_tags(tags), **options) if warm else None)
     if as_json:
-        print_json({file: asdict(report) for file, report in reports.items()})
+        print_json(views)
     else:
-        for file, report in reports.items():
-            click.echo(f"{file}: {report.added} added, {report.updated} updated, {report.unchanged} unchanged")
-            for error in report.errors:
-                click.echo(f"{file}:{error.line}: {error.problem}", err=True)
-    if all(report.errors and not report.added + report.updated + report.unchanged for report in reports.values()):
+        for file, view in views.items():
+            _print_import(file, view)
+    if all(view["errors"] and not any(view.get(name) for name in _GOOD) for view in views.values()):
         raise click.exceptions.Exit(1)
+
+
+_GOOD = ("added", "updated", "unchanged", "asked")
+
+
+def _warmed(
+    cache: SemanticCache, report: ImportReport, *, tags: tuple[str, ...], model: str | None, **options: Any
+) -> Counts:
+    """Ask the questions without an answer, in one batch, and take them out of the errors."""
+    from semcache.batching.message_batch import Counts
+    from semcache.faq import Unanswered
+
+    asked = [row for row in report.errors if isinstance(row, Unanswered)]
+    report.errors = [row for row in report.errors if not isinstance(row, Unanswered)]
+    if not asked:
+        return Counts()
+    given = {**options, "tags": tags, **({} if model is None else {"model": model})}
+    found = cache.batch([row.question for row in asked], **given)
+    found.forget()
+    return found.counts
+
+
+def _view(report: ImportReport, warmed: Counts | None) -> dict[str, Any]:
+    from semcache.service.views import import_view
+
+    view = import_view(report)
+    return view if warmed is None else {**view, "asked": warmed.total, "answered": warmed.succeeded}
+
+
+def _print_import(file: str, view: dict[str, Any]) -> None:
+    asked = f", {view['answered']} of {view['asked']} questions answered" if view.get("asked") else ""
+    click.echo(f"{file}: {view['added']} added, {view['updated']} updated, {view['unchanged']} unchanged{asked}")
+    for error in view["errors"]:
+        click.echo(f"{file}:{error['line']}: {error['problem']}", err=True)
 
 
 @click.command()
@@ -152,16 +191,3 @@ _EFFECTS = {
     ("learned", "right"): "it is known for that question now",
     ("unchanged", "right"): "nothing had to change",
 }
-
-
-@contextmanager
-def _progress(*, hidden: bool) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error, for people only; what it yields is told how many rows more are done."""
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.completed} rows"), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
-        task = bar.add_task("import", total=None)
-        yield lambda rows: bar.advance(task, rows)

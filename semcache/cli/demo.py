@@ -79,24 +79,12 @@ def _prepare(url: str) -> None:
 def _ask_all(url: str) -> list[dict[str, Any]]:
     from semcache.cli.remote import ask_service, sdk_client
 
-    client = sdk_client(url)
-    return [
-        {
-            "shows": shows,
-            "question": question,
-            **ask_service(
-                url,
-                question,
-                client=client,
-                model=MODEL,
-                max_tokens=1024,
-                mode=mode,
-                namespace=NAMESPACE,
-                tags=(TAG,),
-            ),
-        }
-        for shows, question, mode in SCENES
-    ]
+    asked: dict[str, Any] = {"model": MODEL, "max_tokens": 1024, "namespace": NAMESPACE, "tags": (TAG,)}
+    with sdk_client(url) as client:
+        return [
+            {"shows": shows, "question": question, **ask_service(client, question, mode=mode, **asked)}
+            for shows, question, mode in SCENES
+        ]
 
 
 def _print_views(views: list[dict[str, Any]]) -> None:

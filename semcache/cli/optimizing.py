@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from semcache.cli.opening import opened
+from semcache.cli.optimizing_inputs import prompts_of, workshop_of
 from semcache.cli.optimizing_tables import print_examination, print_versions
 from semcache.cli.output import json_option, money, print_json, store_options
 
 if TYPE_CHECKING:
     from semcache.client import SemanticCache
-    from semcache.message import Message
     from semcache.optimizing.drafts import Draft
     from semcache.optimizing.examining import Examination, Prompt, Workshop
     from semcache.strategies.approved_prompts import Sides
@@ -75,8 +73,8 @@ def examine(file: Path | None, costliest: int | None, as_json: bool, **options: 
     if (file is None) == (costliest is None):
         raise click.UsageError("give the file of a system prompt, or --costliest N")
     with opened(**{name: options.pop(name) for name in ("data_dir", "store", "upstream")}) as cache:
-        workshop = _workshop(cache, options, is_quiet=as_json)
-        prompts = _prompts(cache, file, costliest, options, workshop)
+        workshop = workshop_of(cache, options, is_quiet=as_json)
+        prompts = prompts_of(cache, file, costliest, options, workshop)
         views = [_examined(cache, workshop, prompt, options) for prompt in prompts]
         spent, unpriced = cache.parts.assembly.ledger.overhead
     if as_json:
@@ -157,86 +155,6 @@ def revert(hash: str, as_json: bool, **where: str | None) -> None:
         ApprovedPrompts(store, clock=cache.parts.assembly.cache.now).revert(found[0].original)
     said = f"{found[0].id} is reverted: new conversations get the original within half a minute."
     _tell({"reverted": found[0].id}, said, as_json=as_json)
-
-
-def _workshop(cache: SemanticCache, options: dict[str, Any], *, is_quiet: bool) -> Workshop:
-    from semcache.client import DEFAULT_MODEL
-    from semcache.decision.sameness.local import LocalJudge
-    from semcache.exchange import Call
-    from semcache.learning.comparing import Comparing
-    from semcache.optimizing.asking import Asking
-    from semcache.optimizing.examining import Workshop
-
-    assembly, settings = cache.parts.assembly, cache.parts.settings
-    name = options["model"] or settings.judge_model or DEFAULT_MODEL
-    proposer = assembly.prices.model(name)
-    if proposer is None:
-        near = assembly.prices.suggestion(name)
-        raise click.UsageError(f"--model: {name!r} is no Claude model" + (f"; did you mean {near}?" if near else ""))
-
-    def send(call: Call) -> Message:
-        passage: AbstractContextManager[Message] = cache.portal.enter(cache.flights.carry(call))
-        with passage as message:
-            return message
-
-    return Workshop(
-        Asking(send, assembly.ledger, cache.parts.request("")),
-        Comparing(LocalJudge(assembly.embedder.embed), assembly.ledger, claude_model=settings.judge_model),
-        proposer,
-        assembly.prices.model(options["target"]),
-        options["versions"],
-        options["review"],
-        on_progress=lambda what: None if is_quiet else click.secho(f"{what} …", dim=True, err=True),
-    )
-
-
-def _prompts(
-    cache: SemanticCache, file: Path | None, costliest: int | None, options: dict[str, Any], workshop: Workshop
-) -> list[Prompt]:
-    from semcache.errors import InvalidRequest
-    from semcache.optimizing import costliest as seen
-    from semcache.optimizing.examining import Prompt
-
-    store, today = cache.parts.assembly.store, datetime.fromtimestamp(cache.parts.assembly.cache.now(), UTC).date()
-    if file is not None:
-        prompts = [Prompt(_text_of(file))]
-    else:
-        prompts = [
-            Prompt(each.text, volume=seen.observed_volume(each)) for each in seen.costliest(store, costliest or 1)
-        ]
-        if not prompts:
-            raise InvalidRequest(
-                "no system prompt was seen yet: they are kept where prompt_optimisation is among the strategies"
-            )
-    requests = _requests(options["requests"], options["most_requests"])
-    per_month, target = options["requests_per_month"], workshop.target
-    if per_month is not None and target is not None:
-        volume = seen.stated_volume(per_month, target, today)
-        prompts = [Prompt(prompt.text, volume=volume) for prompt in prompts]
-    elif file is not None:
-        prompts = [Prompt(prompt.text, volume=seen.volume_of(store, prompt.text)) for prompt in prompts]
-    return [prompt.tried_on(requests) for prompt in prompts]
-
-
-def _text_of(file: Path) -> str:
-    from semcache.errors import InvalidRequest
-
-    try:
-        text = file.read_text("utf-8-sig").strip()
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"{file}: not UTF-8; save it as UTF-8") from None
-    if not text:
-        raise InvalidRequest(f"{file}: there is nothing in it")
-    return text
-
-
-def _requests(path: Path | None, most: int) -> list[dict[str, Any]]:
-    from semcache.traffic.recorded import read_traffic
-
-    if path is None:
-        return []
-    defaults = {"max_tokens": 1024}
-    return [each.params for _, each in zip(range(most), read_traffic(path, defaults), strict=False)]
 
 
 def _examined(cache: SemanticCache, workshop: Workshop, prompt: Prompt, options: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def print_examination(view: dict[str, Any]) -> None:
         + (f"; a month: {volume['source']}" if volume else "")
     )
     if not view["versions"]:
-        click.echo("No version that is shorter was proposed.")
+        click.echo(f"There is nothing to choose from: {view['problem']}.")
         return
     print_table(_COLUMNS, [_row(version, view["tokens"]) for version in view["versions"]], right=_COLUMNS[1:4])
     for version in view["versions"]:

@@ -19,19 +19,18 @@ _SOME_KEY = "semcache-cli"  # a service that passes credentials on to Claude wil
 
 
 def sdk_client(url: str) -> anthropic.Anthropic:
-    """The SDK pointed at a service, with ANTHROPIC_API_KEY where it is set."""
+    """The SDK pointed at a service, with ANTHROPIC_API_KEY where it is set. Close it, or its sockets stay open."""
     import anthropic
 
     return anthropic.Anthropic(base_url=url, api_key=os.environ.get("ANTHROPIC_API_KEY") or _SOME_KEY, max_retries=0)
 
 
 def ask_service(  # noqa: PLR0913 - the fields of a request and of its headers
-    url: str,
+    client: anthropic.Anthropic,
     question: str,
     *,
     model: str,
     max_tokens: int,
-    client: anthropic.Anthropic | None = None,
     system: str | None = None,
     mode: str = "semantic",
     namespace: str | None = None,
@@ -49,7 +48,7 @@ def ask_service(  # noqa: PLR0913 - the fields of a request and of its headers
         "x-semcache-task": task,
         "x-semcache-strategies": strategies,
     }
-    client = client or sdk_client(url)
+    url = str(client.base_url).rstrip("/")
     began = time.perf_counter()
     try:
         response = client.messages.with_raw_response.create(

@@ -21,6 +21,7 @@ from semcache.cli.output import Duration, store_options
 @click.option("--mode", type=click.Choice(["off", "shadow", "exact", "semantic"]), help="How far the cache may go.")
 @click.option("--embedder", help="Embedding model; see SEMCACHE_EMBEDDER.")
 @click.option("--record", type=click.Path(dir_okay=False), help="Append every request and answer to this file.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes that share the store; see SEMCACHE_WORKERS.")
 @click.option("--log-level", type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR"]), help="How much is logged.")
 @store_options
 def serve(data_dir: str | None, mode: str | None, **options: Any) -> None:

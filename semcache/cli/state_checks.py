@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _LOW_DISK_BYTES = 1_000_000_000
 _OTHERS = 0o007
 _PAGE = 1000
+_MOST_BREAKERS = 10
 
 
 def access(settings: Settings) -> Iterator[Finding]:
@@ -115,6 +116,7 @@ def _opened(folder: Path, embedder: Embedder) -> Iterator[Finding]:
             finding = f"{foreign} questions were embedded by another model and cannot be found"
             yield warn("store", finding, "run `semcache models reembed`, or start the service")
         yield from _snapshots(folder, opened, embedder)
+        yield from _prompts(opened)
     finally:
         opened.close()
 
@@ -142,6 +144,23 @@ def _snapshots(folder: Path, opened: LocalStore, embedder: Embedder) -> Iterator
     for path in sorted(left):
         yield warn("index", f"{path.name} belongs to no stored question", f"delete {path}")
     yield ok("index", f"{agreed} {'snapshot agrees' if agreed == 1 else 'snapshots agree'} with SQLite")
+
+
+def _prompts(opened: LocalStore) -> Iterator[Finding]:
+    """What the service saw that keeps prompts from being cached, as it last wrote it down."""
+    from semcache.strategies.breakpoints.breakers import DOCUMENT, read_breakers
+
+    content = opened.load_document(DOCUMENT)
+    try:
+        found = () if content is None else read_breakers(content)
+    except (ValueError, TypeError):
+        yield warn("prompts", "what breaks prompts is not readable", "start the service: it is learned anew")
+        return
+    for breaker in found[:_MOST_BREAKERS]:
+        finding, _, remedy = breaker.says().partition("; " if breaker.offset is None else ", so ")
+        yield warn("prompts", f"namespace {breaker.namespace}: {finding}", remedy)
+    if not found:
+        yield ok("prompts", "no prompt was seen that changes where it could be cached")
 
 
 def _scopes(opened: LocalStore) -> Iterator[Scope]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from threading import Lock
 from typing import Any
@@ -17,6 +17,7 @@ from semcache.decision.evidence import FEATURES
 from semcache.decision.quality_record import Record
 from semcache.decision.risk_budget import RiskBudget
 from semcache.decision.scorer import Contribution, Floats, Scorer
+from semcache.journal import Journalled, operation
 
 REFIT_EVERY = 100  # labels; a fit of the most kept takes 0.2 s, in the background
 LABELS_KEPT = 10_000
@@ -50,7 +51,7 @@ class Belief:
         return cut > 0 and confidence >= self.min_confidence and 1 - confidence <= cut
 
 
-class Beliefs:
+class Beliefs(Journalled):
     """Starts from the shipped prior. Served hits and judged outcomes come in; beliefs come out."""
 
     def __init__(self, prior: Scorer, *, error_budget: float, schedule: AuditSchedule) -> None:
@@ -80,6 +81,7 @@ class Beliefs:
 
     # from the request path
 
+    @operation
     def book_other(self) -> None:
         """A request that was answered upstream, or by an exact repeat: it widens the budget."""
         with self._lock:
@@ -87,8 +89,8 @@ class Beliefs:
 
     def book_hit(self, confidence: float, randomness: random.Random) -> AuditPlan:
         """A similar answer was served; whether to audit it."""
+        self._spend(confidence)
         with self._lock:
-            self._budget.spend(confidence)
             rate = self._schedule.rate(
                 hits=self._hits,
                 audited=self._audited,
@@ -97,17 +99,29 @@ class Beliefs:
             )
             is_risky = 1 - confidence > 0.5 * self._budget.cut
             plan = self._schedule.plan(rate, randomness, is_risky=is_risky)
+        self._count_hit(is_audited=plan.is_uniform)
+        return plan
+
+    @operation
+    def _spend(self, confidence: float) -> None:
+        with self._lock:
+            self._budget.spend(confidence)
+
+    @operation
+    def _count_hit(self, *, is_audited: bool) -> None:
+        with self._lock:
             self._hits += 1
-            self._audited += plan.is_uniform
-            return plan
+            self._audited += is_audited
 
     # from the background
 
+    @operation
     def settle_unaudited(self, plan: AuditPlan, at_seconds: float) -> None:
         """A hit that was not audited enters the record as such."""
         with self._lock:
             self._record.observe_hit(at_seconds, plan.rate, None)
 
+    @operation
     def settle_audit(self, plan: AuditPlan, confidence: float, wrong: bool, at_seconds: float) -> Change | None:
         """An audit was judged; the change of caution it brought about, if any."""
         with self._lock:
@@ -117,10 +131,12 @@ class Beliefs:
             self._is_certified = self._record.total.upper(rates=self._schedule.rates) <= TOLERATED * self._error_budget
             return self._alarm.observe_audit(wrong, at_seconds=at_seconds) if plan.is_uniform else None
 
+    @operation
     def settle_placebo(self, differed: bool, at_seconds: float) -> None:
         with self._lock:
             self._record.observe_placebo(at_seconds, differed)
 
+    @operation
     def learn_free(self, confidence: float, same: bool, at_seconds: float) -> Change | None:
         """A miss told whether its likeliest candidate would have been right."""
         with self._lock:
@@ -130,6 +146,7 @@ class Beliefs:
             is_gray = confidence >= 0.5
             return self._alarm.observe_gray(confidence, same, at_seconds=at_seconds) if is_gray else None
 
+    @operation
     def book_shadow(self, confidence: float | None, *, is_exact: bool = False) -> None:
         """Shadow mode: what going live would have done with one request, `confidence` of the similar hit it would be.
 
@@ -139,6 +156,7 @@ class Beliefs:
             self._budget.spend(confidence)
             self._shadow = self._shadow.counting(is_similar=confidence is not None, is_exact=is_exact)
 
+    @operation
     def settle_shadow(self, confidence: float, wrong: bool, at_seconds: float) -> Change | None:
         """A hit that shadow mode did not serve was judged; it steers like an audit, and certifies nothing."""
         with self._lock:
@@ -158,9 +176,19 @@ class Beliefs:
         """Fit the weights to the labels anew. Slow: never on the path of a request."""
         with self._lock:
             cases, self._unfitted, scorer = list(self._cases), 0, self._scorer
-        fitted = scorer.fitted(*_columns(cases))
+        self._adopt(scorer.fitted(*_columns(cases)))
+
+    @operation
+    def _adopt(self, scorer: Scorer) -> None:
         with self._lock:
-            self._scorer = fitted
+            self._scorer = scorer
+
+    def take_cases(self, cases: Iterable[LabelledCase]) -> None:
+        """Learn from these labels, those of other processes among them, in place of what was learned from."""
+        with self._lock:
+            self._cases.clear()
+            self._cases.extend(case for case in cases if len(case.values) == len(FEATURES))
+            self._unfitted = len(self._cases)
 
     # to look at and to keep
 
@@ -198,7 +226,7 @@ class Beliefs:
                 "audited": self._audited,
             }
 
-    def restore(self, kept: Mapping[str, Any], cases: list[LabelledCase]) -> None:
+    def restore(self, kept: Mapping[str, Any]) -> None:
         """Take up what was kept. Weights of other features or of another prior are left behind; evidence never is."""
         with self._lock:
             self._record = Record.from_json(kept["record"])
@@ -209,11 +237,8 @@ class Beliefs:
                 self._alarm = DriftAlarm.from_json(kept["alarm"])
             fits = kept["features"] == list(FEATURES)
             prior = [round(float(weight), 6) for weight in self._prior.prior]
-            if fits:
-                self._cases.extend(case for case in cases if len(case.values) == len(FEATURES))
             if fits and kept["prior"] == prior:
                 self._scorer = self._prior.with_weights(kept["weights"])
-            self._unfitted = len(self._cases)
 
 
 @dataclass(frozen=True)

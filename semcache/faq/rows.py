@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 MAX_QUESTION_CHARS = 8_000
@@ -49,22 +49,30 @@ class FaqError:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered(FaqError):
+    """A row with a question and no answer: nothing to import, but something to ask."""
+
+    question: str = field(default="", repr=False)
+    tags: tuple[str, ...] = ()
+
+
 def fields_of(names: Sequence[str]) -> dict[str, list[int]]:
     """Which of these column names stand for which field; positions, best name first."""
     plain = [re.sub(r"[\W_]+", "_", name.casefold()).strip("_") for name in names]
     fields = {}
-    for field, known in _NAMES.items():
-        places = [place for wanted in known for place, name in enumerate(plain) if name == wanted]
-        if field in _MANY:
-            places = [place for place, name in enumerate(plain) if re.sub(r"_?\d+$", "", name) in known]
+    for name, known in _NAMES.items():
+        places = [place for wanted in known for place, given in enumerate(plain) if given == wanted]
+        if name in _MANY:
+            places = [place for place, given in enumerate(plain) if re.sub(r"_?\d+$", "", given) in known]
         if places:
-            fields[field] = places
+            fields[name] = places
     return fields
 
 
-def missing_field(field: str, *, what: str) -> str:
-    """The problem of a file or row in which no name stands for `field`."""
-    return f"{field}: no such {what}; name it {' or '.join(_NAMES[field])}"
+def missing_field(name: str, *, what: str) -> str:
+    """The problem of a file or row in which no field has this name, or another one for it."""
+    return f"{name}: no such {what}; name it {' or '.join(_NAMES[name])}"
 
 
 def split_tags(text: str) -> tuple[str, ...]:
@@ -81,7 +89,7 @@ def checked(row: FaqRow) -> FaqRow | FaqError:
         id=(row.id or "").strip() or None,
         variants=tuple(variant for variant in map(str.strip, row.variants) if variant),
     )
-    for field, texts, limit in (
+    for name, texts, limit in (
         ("question", (row.question,), MAX_QUESTION_CHARS),
         ("answer", (row.answer,), MAX_ANSWER_CHARS),
         ("variants", row.variants, MAX_QUESTION_CHARS),
@@ -89,7 +97,9 @@ def checked(row: FaqRow) -> FaqRow | FaqError:
         ("id", (row.id,) if row.id else (), MAX_QUESTION_CHARS),
     ):
         if problem := next((found for text in texts if (found := _problem_of(text, limit))), None):
-            return FaqError(row.line, f"{field}: {problem}")
+            if name == "answer" and not row.answer:
+                return Unanswered(row.line, f"{name}: {problem}", row.question, row.tags)
+            return FaqError(row.line, f"{name}: {problem}")
     return row
 
 

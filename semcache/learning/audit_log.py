@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -65,9 +65,10 @@ def verdict_of(same: bool | None) -> str:
     return UNJUDGED if same is None else SAME if same else DIFFERENT
 
 
-def cost_of(spent: tuple[Decimal, int], before: tuple[Decimal, int]) -> float | None:
-    """What was spent between two readings of `Ledger.overhead`; None where some of it has no known price."""
-    return float(spent[0] - before[0]) if spent[1] == before[1] else None
+def cost_of(spent: Sequence[Decimal | None]) -> float | None:
+    """What calls have cost together; None where one of them has no known price."""
+    known = [each for each in spent if each is not None]
+    return float(sum(known)) if len(known) == len(spent) else None
 
 
 def _audited(row: Observation) -> Audited:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from typing import TypeVar
 
+from semcache.canonical import digest
 from semcache.decision.routing.worse import Comparison, compared
 from semcache.decision.sameness.judge import Judge, judged
 from semcache.decision.sameness.outcomes import Different, Pairing, Same
@@ -35,7 +37,8 @@ class Comparing:
     def verdict(self, pairing: Pairing, *, namespace: str, send: Send | None) -> bool | None:
         """Whether the two answers are the same; None: unknown."""
         model = self._claude_model if send is not None else None
-        sameness = self._run(judged(self._judge, pairing, claude_model=model), namespace, send)
+        about = digest([pairing.asked, pairing.fresh.text, pairing.stored_question, pairing.stored.text])
+        sameness = self._run(judged(self._judge, pairing, claude_model=model), about, namespace, send)
         match sameness:
             case Same():
                 return True
@@ -49,15 +52,18 @@ class Comparing:
     ) -> Comparison:
         """Whether the cheaper model's answer is materially worse than the dearer one's."""
         judging = compared(self._judge, question, stronger=stronger, weaker=weaker, claude_model=self._claude_model)
-        return self._run(judging, namespace, send) or Comparison.UNKNOWN
+        about = digest([question, stronger.text, weaker.text])
+        return self._run(judging, about, namespace, send) or Comparison.UNKNOWN
 
-    def _run(self, judging: Generator[Call, Message, T], namespace: str, send: Send | None) -> T | None:
+    def _run(self, judging: Generator[Call, Message, T], about: str, namespace: str, send: Send | None) -> T | None:
         """None: Claude could not be asked."""
+        asked = 0
         try:
             call = next(judging)
             while True:
                 assert send is not None  # without it no model was named, and nothing is asked
-                message = send(call)
+                message = send(replace(call, name=f"judge/{about}/{asked}"))
+                asked += 1
                 self._ledger.book_overhead("judge", namespace, call.request.model, message)
                 call = judging.send(message)
         except StopIteration as stop:

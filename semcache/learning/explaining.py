@@ -70,7 +70,7 @@ def _judgement(considered: Considered, cut: float) -> str:
         risk = f"it is wrong with probability {1 - considered.confidence:.4f}"
         return f"not likely enough: {risk}, and at most {max(0.0, cut):.4f} may be risked"
     if considered.objections:
-        return "ruled out: " + "; ".join(map(_in_words, considered.objections))
+        return "ruled out: " + "; ".join(map(reason_in_words, considered.objections))
     return f"right with probability {considered.confidence:.4f}, which is likely enough"
 
 
@@ -82,7 +82,7 @@ def _says(lookup: Lookup) -> str:
             what = "a curated answer" if kind is HitKind.FAQ else "a stored answer"
             return f"Served: {what} is right with probability {confidence:.4f}."
         case Miss(reason=reason):
-            return f"Not served: {_in_words(reason)}."
+            return f"Not served: {reason_in_words(reason)}."
         case Bypass(reason=reason, would_be=None):
             return f"Not looked up: {reason}."
         case Bypass(reason=reason, would_be=would_be):
@@ -90,7 +90,8 @@ def _says(lookup: Lookup) -> str:
             return f"Sent upstream ({reason}); otherwise: {_says(would_be)}"
 
 
-def _in_words(reason: str) -> str:
+def reason_in_words(reason: str) -> str:
+    """Why a lookup found nothing to serve, or what rules a stored answer out."""
     if reason.startswith("guard:"):
         return f"the question and the stored one disagree ({reason.removeprefix('guard:')})"
     if reason.startswith("context-"):

@@ -1,71 +1,34 @@
-"""The beliefs of every namespace: opened from the store on first use, kept in memory, written back."""
+"""The beliefs of every namespace, with the labels they were learned from."""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections import OrderedDict
-from collections.abc import Iterable
-from contextlib import suppress
-from threading import RLock
+from collections.abc import Iterable, Iterator
 
+from semcache.canonical import digest
 from semcache.decision.audit_schedule import AuditSchedule
 from semcache.decision.beliefs import LABELS_KEPT, Beliefs, LabelledCase
+from semcache.decision.evidence import FEATURES
 from semcache.decision.scorer import Scorer
-from semcache.errors import StoreError
 from semcache.learning.audit_log import AUDIT
 from semcache.learning.audit_log import KEPT as AUDITS_KEPT
+from semcache.learning.shelf import Shelf
 from semcache.stores.store import Observation, Store
 
-logger = logging.getLogger(__name__)
-
 LABEL = "label"
-MOST_OPEN = 256  # namespaces at once; the one asked longest ago is written and closed
 _PREFIX = "beliefs/"
+_FEATURES = digest(list(FEATURES))[:12]
 _PRUNE_EVERY = 1000  # labels
 
 
-class BeliefBook:
-    """A store that fails costs what was learned since it last worked, never a decision."""
+class BeliefBook(Shelf[Beliefs]):
+    """The shipped prior at first; every namespace moves on from there by itself."""
 
     def __init__(self, store: Store, prior: Scorer, *, error_budget: float, schedule: AuditSchedule) -> None:
-        self._store = store
+        super().__init__(store, _PREFIX, fresh=self.fresh, opened=self._give_labels)
         self._prior = prior
         self._error_budget = error_budget
         self._schedule = schedule
-        self._open: OrderedDict[str, Beliefs] = OrderedDict()
-        self._kept: dict[str, bytes] = {}  # of what is open: as it was last read or written
         self._learned = 0
-        self._lock = RLock()
-
-    def of(self, namespace: str) -> Beliefs:
-        """What this namespace has learned; the shipped prior at first."""
-        beliefs = self._open.get(namespace)
-        if beliefs is not None:
-            with suppress(KeyError):  # it may be closed at this moment
-                self._open.move_to_end(namespace)
-            return beliefs
-        with self._lock:
-            if namespace not in self._open:
-                opened = self._open[namespace] = self._restored(namespace)
-                self._kept[namespace] = json.dumps(opened.as_json()).encode()
-                if len(self._open) > MOST_OPEN:
-                    closed, beliefs = self._open.popitem(last=False)
-                    self._save(closed, beliefs)
-                    self._kept.pop(closed, None)
-            return self._open[namespace]
-
-    def looked_at(self, namespace: str) -> Beliefs:
-        """The same, only to be reported on: it neither stays open nor closes another."""
-        with self._lock:
-            beliefs = self._open.get(namespace)
-        return self._restored(namespace) if beliefs is None else beliefs
-
-    def namespaces(self) -> list[str]:
-        """All that have learned anything."""
-        with self._lock:
-            kept = [name.removeprefix(_PREFIX) for name in self._store.documents(_PREFIX)]
-            return sorted({*kept, *self._open})
 
     def fresh(self) -> Beliefs:
         """Those of a namespace that has seen nothing."""
@@ -73,7 +36,12 @@ class BeliefBook:
 
     def log(self, namespace: str, entry_id: str, case: LabelledCase, *, at: float) -> None:
         """Keep a label, so that the next start, or another scorer, can learn from it."""
-        body = {"values": [round(value, 4) for value in case.values], "same": case.same, "count": case.count}
+        body = {
+            "values": [round(value, 4) for value in case.values],
+            "same": case.same,
+            "count": case.count,
+            "features": _FEATURES,
+        }
         self._store.observe([Observation(namespace, LABEL, at, entry_id, body)])
         self._learned += 1
         if self._learned % _PRUNE_EVERY == 0:
@@ -85,37 +53,21 @@ class BeliefBook:
             self._store.prune_observations(LABEL, namespace=namespace, keep=LABELS_KEPT)
             self._store.prune_observations(AUDIT, namespace=namespace, keep=AUDITS_KEPT)
 
-    def save(self) -> None:
-        """Write all that is open."""
-        with self._lock:
-            for namespace, beliefs in list(self._open.items()):
-                self._save(namespace, beliefs)
+    def refit(self, namespace: str) -> None:
+        """Fit the weights of a namespace anew, to what other processes have learned too. Slow. Raises `StoreError`."""
+        beliefs = self.of(namespace)
+        if self._store.is_shared:
+            self._give_labels(namespace, beliefs)
+        beliefs.refit()
 
-    def _save(self, namespace: str, beliefs: Beliefs) -> None:
-        content = json.dumps(beliefs.as_json()).encode()
-        if self._kept.get(namespace) == content:
-            return  # another process may have learned since
-        try:
-            self._store.save_document(_PREFIX + namespace, content)
-            self._kept[namespace] = content
-        except StoreError as error:
-            logger.warning("what was learned could not be kept: %s", type(error).__name__)
-
-    def _restored(self, namespace: str) -> Beliefs:
-        beliefs = self.fresh()
-        try:
-            kept = self._store.load_document(_PREFIX + namespace)
-            if kept is not None:
-                labels = self._store.observations(LABEL, namespace=namespace, limit=LABELS_KEPT)
-                beliefs.restore(json.loads(kept), list(_cases(reversed(labels))))
-        except StoreError as error:
-            logger.warning("what was learned could not be read: %s", type(error).__name__)
-        except (ValueError, KeyError, TypeError) as error:
-            logger.warning("what was learned is not readable, so it is learned anew: %s", type(error).__name__)
-        return beliefs
+    def _give_labels(self, namespace: str, beliefs: Beliefs) -> None:
+        labels = self._store.observations(LABEL, namespace=namespace, limit=LABELS_KEPT)
+        beliefs.take_cases(_cases(reversed(labels)))
 
 
-def _cases(labels: Iterable[Observation]) -> Iterable[LabelledCase]:
+def _cases(labels: Iterable[Observation]) -> Iterator[LabelledCase]:
     for label in labels:
         body = label.body
+        if body.get("features", _FEATURES) != _FEATURES:
+            continue  # values of other evidence
         yield LabelledCase(tuple(body["values"]), bool(body["same"]), float(body["count"]))

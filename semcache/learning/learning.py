@@ -6,17 +6,30 @@ import logging
 import random
 from collections import deque
 from collections.abc import Callable
-from threading import Condition, Lock, Thread
+from dataclasses import replace
+from threading import Condition, Lock, RLock, Thread
 from typing import TYPE_CHECKING, assert_never
 
 from semcache.decision.beliefs import Beliefs
-from semcache.entry import Hit, Miss
-from semcache.errors import SemcacheError
+from semcache.entry import Entry, Hit, Miss
+from semcache.errors import SemcacheError, UpstreamError
 from semcache.learning.audit_log import AuditLog
 from semcache.learning.keeping import BeliefBook
-from semcache.learning.lessons import Asked, Audit, Keep, Lesson, MissLesson, Report, RouteLesson, ShadowLesson
+from semcache.learning.lessons import (
+    Asked,
+    Audit,
+    Keep,
+    Lesson,
+    MissLesson,
+    Refresh,
+    Report,
+    RouteLesson,
+    ShadowLesson,
+)
+from semcache.learning.postponing import Known, Patient, Postponed, Postponement, Room, answering
 from semcache.learning.routes import RouteComparing
 from semcache.learning.working import Send, Working
+from semcache.message import Message
 from semcache.request import Request
 
 if TYPE_CHECKING:
@@ -26,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 MOST_WAITING = 2_000  # lessons; beyond, the oldest is forgotten: a label lost, nothing else
 _SAVE_EVERY = 200  # lessons
+NOTHING_KNOWN: Known = {}
 
 
 class Learning:
@@ -49,6 +63,9 @@ class Learning:
         self._is_busy = False
         self._is_stopping = False
         self._send: Send | None = None
+        self._room: Room | None = None
+        self._refreshing: set[str] = set()  # entries that are being asked anew
+        self._teaching = RLock()  # one lesson at a time, whoever brings it
         self._thread: Thread | None = None
         self._changed = Condition(Lock())
         self._done = 0
@@ -108,16 +125,24 @@ class Learning:
         """A person's word on an answer of a model that was chosen for him."""
         self._routes.note_answer(namespace, vector, was_enough=was_enough)
 
+    def note_stale(self, entry: Entry, question: str, request: Request, keep: Keep) -> None:
+        """An answer was served that soon expires: ask it anew, once."""
+        with self._changed:
+            if entry.id in self._refreshing:
+                return
+            self._refreshing.add(entry.id)
+        self._add(Refresh(entry.id, question, request, keep))
+
     def note_report(self, report: Report) -> None:
         """People choose what they report, so it teaches the weights, and says nothing about rates."""
         self._add(report)
 
     # the background
 
-    def start(self, send: Send) -> None:
-        """Begin to work; `send` asks upstream, blocking, and raises `UpstreamError`."""
+    def start(self, send: Send, *, room: Room | None = None) -> None:
+        """Begin to work; `send` asks upstream, blocking; it raises `UpstreamError`. What can wait goes to the room."""
         with self._changed:
-            self._send = send
+            self._send, self._room = send, room
             if self._thread is None:
                 self._thread = Thread(target=self._work, name="semcache-learning", daemon=True)
                 self._thread.start()
@@ -129,6 +154,15 @@ class Learning:
             if self._thread is None:
                 return not self._waiting
             return self._changed.wait_for(lambda: not self._waiting and not self._is_busy, timeout_seconds)
+
+    def resume(self, postponed: Postponement, outcome: Message | UpstreamError | None) -> None:
+        """Go on with a lesson, now that its question has been answered; None: time has run out, so it is asked now.
+
+        Works on the caller's thread.
+        """
+        paid = {name: replace(message, coalesced=True) for name, message in postponed.known.items()}
+        known: Known = paid if outcome is None else {**paid, postponed.call.name: outcome}
+        self._learn(postponed.lesson, known, may_wait=outcome is not None)
 
     def stop(self, *, wait_seconds: float = 2.0) -> None:
         """Finish what can be finished in the time, keep what was learned, and end. May be called twice."""
@@ -148,7 +182,7 @@ class Learning:
                 return
             self._waiting.append(lesson)
             if len(self._waiting) > MOST_WAITING:
-                self._waiting.popleft()
+                self._forget(self._waiting.popleft())
             self._changed.notify_all()
 
     def _work(self) -> None:
@@ -165,29 +199,44 @@ class Learning:
                     self._is_busy = False
                     self._changed.notify_all()
 
-    def _learn(self, lesson: Lesson) -> None:
+    def _learn(self, lesson: Lesson, known: Known = NOTHING_KNOWN, *, may_wait: bool = True) -> None:
+        room = self._room if may_wait and isinstance(lesson, Patient) else None
+        send = None if self._send is None else answering(known, self._send, is_patient=room is not None)
         try:
-            self._work_through(lesson)
+            with self._teaching:
+                self._work_through(lesson, send)
+        except Postponed as postponed:
+            if room is not None and isinstance(lesson, Patient):
+                answers = {name: answer for name, answer in known.items() if isinstance(answer, Message)}
+                room.take(Postponement(lesson, answers, postponed.call))
+                return
         except SemcacheError as error:
             logger.warning("%s failed: %s", type(lesson).__name__, type(error).__name__)
         except Exception as error:  # a lesson that cannot be learned must not end learning
             logger.error("%s failed: %s", type(lesson).__name__, type(error).__name__)
+        self._forget(lesson)
         self._done += 1
         if self._done % _SAVE_EVERY == 0:
             self._save()
 
-    def _work_through(self, lesson: Lesson) -> None:
+    def _forget(self, lesson: Lesson) -> None:
+        if isinstance(lesson, Refresh):
+            self._refreshing.discard(lesson.entry_id)
+
+    def _work_through(self, lesson: Lesson, send: Send | None) -> None:
         match lesson:
             case MissLesson():
-                self._working.learn_miss(lesson, self._send)
+                self._working.learn_miss(lesson, send)
             case ShadowLesson():
-                self._working.learn_shadow(lesson, self._send)
+                self._working.learn_shadow(lesson, send)
             case Audit():
-                self._working.audit(lesson, self._send)
+                self._working.audit(lesson, send)
+            case Refresh():
+                self._working.refresh(lesson, send)
             case Report():
                 self._working.learn_report(lesson)
             case RouteLesson():
-                self._routes.learn(lesson, self._send)
+                self._routes.learn(lesson, send)
             case _:
                 assert_never(lesson)
 

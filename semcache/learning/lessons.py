@@ -15,7 +15,8 @@ from semcache.request import Request
 if TYPE_CHECKING:
     from semcache.request import Vector
 
-Keep = Callable[[Message], Entry | None]  # stores a fresh answer to the request it was made for
+# Stores a fresh answer to the request it was made for, unless the generation in which it was asked for has passed.
+Keep = Callable[[Message, int | None], Entry | None]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,16 @@ class Audit:
     asked: Asked
     hit: Hit
     plan: AuditPlan
+    request: Request = field(repr=False)
+    keep: Keep = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """An answer was served that soon expires: it is asked anew, so that it does not go cold; `keep` stores it."""
+
+    entry_id: str
+    question: str = field(repr=False)
     request: Request = field(repr=False)
     keep: Keep = field(repr=False)
 
@@ -98,4 +109,4 @@ def shadowed(would_be: Hit | Miss | None, answer: Answer, keep: Keep) -> ShadowL
     return None
 
 
-Lesson = MissLesson | ShadowLesson | Audit | Report | RouteLesson
+Lesson = MissLesson | ShadowLesson | Audit | Refresh | Report | RouteLesson

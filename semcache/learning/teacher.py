@@ -48,7 +48,7 @@ class Teacher:
         case = LabelledCase(candidate.values, same, count)
         self._book.log(namespace, candidate.entry_id, case, at=self._clock())
         if beliefs.learn(case):
-            beliefs.refit()
+            self._book.refit(namespace)
 
     def after_miss(self, asked: Asked, stored: Entry | None, findings: list[Finding]) -> None:
         """Make the question an alias of the first answer that is the same; tell it from the likeliest that is not."""

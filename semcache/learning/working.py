@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from semcache.decision.deciding import BELOW_THRESHOLD
 from semcache.decision.drift import Change
@@ -15,7 +16,7 @@ from semcache.exchange import Call
 from semcache.learning.audit_log import Audited, AuditLog, cost_of, verdict_of
 from semcache.learning.comparing import Comparing, Send
 from semcache.learning.keeping import BeliefBook
-from semcache.learning.lessons import Asked, Audit, MissLesson, Report, ShadowLesson
+from semcache.learning.lessons import Asked, Audit, MissLesson, Refresh, Report, ShadowLesson
 from semcache.learning.reports import is_reported_near
 from semcache.learning.teacher import Finding, Teacher
 from semcache.ledger import Ledger
@@ -32,8 +33,11 @@ __all__ = ["Send", "Working"]
 class _Found:
     """What an audit has found so far; None: nothing."""
 
+    generation: int  # of the scope, before anything was asked
+    fresh: Message | None = None
     same: bool | None = None
     twin: bool | None = None
+    spent: list[Decimal | None] = field(default_factory=list)  # dollars; None: of unknown price
 
 
 class Working:
@@ -95,40 +99,78 @@ class Working:
                 continue
             self._teacher.refute(lesson.asked, finding.entry, Origin.AUDIT)
             self._teacher.quarantine(finding.entry)
-            lesson.keep(lesson.fresh)
+            lesson.keep(lesson.fresh, hit.generation)
 
     def learn_report(self, report: Report) -> None:
         self._teacher.learn_case(report.namespace, report.candidate, report.is_right)
 
     def audit(self, audit: Audit, send: Send | None) -> None:
-        """Answer a served hit again, judge, and book. One that cannot be carried out leaves the evidence as it is."""
+        """Answer a served hit again, judge, and book. One that cannot be carried out leaves the evidence as it is.
+
+        Nothing changes before the last question has been answered.
+        """
         if send is None or not self._is_auditable(audit):
             return
-        before = self._ledger.overhead
-        found = _Found()
+        found = _Found(self._store.generation(audit.hit.entry.scope))
         try:
-            self._audit(audit, send, found)
+            self._look_into(audit, self._counted(send, found), found)
+        except UpstreamError:
+            self._log(audit, found)
+            raise
+        try:
+            if found.fresh is not None and found.same is not None:
+                self._book_audit(audit, found, found.fresh, same=found.same)
         finally:
-            self._audits.append(
-                Audited(
-                    at=self._clock(),
-                    namespace=audit.request.caller.namespace,
-                    entry_id=audit.hit.entry.id,
-                    confidence=audit.hit.confidence,
-                    verdict=verdict_of(found.same),
-                    placebo=verdict_of(found.twin) if audit.plan.is_placebo else None,
-                    is_uniform=audit.plan.is_uniform,
-                    cost_usd=cost_of(self._ledger.overhead, before),
-                )
-            )
+            self._log(audit, found)
 
-    def _audit(self, audit: Audit, send: Send, found: _Found) -> None:
-        namespace, hit = audit.request.caller.namespace, audit.hit
-        fresh = self._asked_again(audit.request, namespace, send)
-        pairing = Pairing(audit.asked.text, fresh, hit.entry.question, hit.entry.message)
-        same = found.same = self._comparing.verdict(pairing, namespace=namespace, send=send)
-        if same is None:
+    def refresh(self, refresh: Refresh, send: Send | None) -> None:
+        """Ask anew what soon expires. Where Claude says the same, all that it was known for is kept."""
+        entry = self._store.get(refresh.entry_id)
+        if send is None or entry is None:
             return
+        namespace, generation = refresh.request.caller.namespace, self._store.generation(entry.scope)
+        fresh = self._asked_again("refresh", refresh.request, namespace, send)
+        pairing = Pairing(refresh.question, fresh, entry.question, entry.message)
+        same = self._comparing.verdict(pairing, namespace=namespace, send=send)
+        wordings = self._store.exemplars(entry.id) if same else []
+        if (kept := refresh.keep(fresh, generation)) is None:
+            return
+        known = {each.text for each in self._store.exemplars(kept.id)}
+        for each in wordings:
+            if each.text not in known:
+                self._store.add_exemplar(replace(each, entry_id=kept.id))
+
+    def _log(self, audit: Audit, found: _Found) -> None:
+        self._audits.append(
+            Audited(
+                at=self._clock(),
+                namespace=audit.request.caller.namespace,
+                entry_id=audit.hit.entry.id,
+                confidence=audit.hit.confidence,
+                verdict=verdict_of(found.same),
+                placebo=verdict_of(found.twin) if audit.plan.is_placebo else None,
+                is_uniform=audit.plan.is_uniform,
+                cost_usd=cost_of(found.spent),
+            )
+        )
+
+    def _look_into(self, audit: Audit, send: Send, found: _Found) -> None:
+        """Ask all there is to ask."""
+        namespace, hit = audit.request.caller.namespace, audit.hit
+        fresh = found.fresh = self._asked_again("audit", audit.request, namespace, send)
+        pairing = Pairing(audit.asked.text, fresh, hit.entry.question, hit.entry.message)
+        found.same = self._comparing.verdict(pairing, namespace=namespace, send=send)
+        if found.same is None or not audit.plan.is_placebo:
+            return
+        try:
+            again = self._asked_again("audit", audit.request, namespace, send, name="placebo")
+        except UpstreamError:
+            return  # what the audit itself has found counts all the same
+        pairing = Pairing(audit.asked.text, again, audit.asked.text, fresh)
+        found.twin = self._comparing.verdict(pairing, namespace=namespace, send=send)
+
+    def _book_audit(self, audit: Audit, found: _Found, fresh: Message, *, same: bool) -> None:
+        namespace, hit = audit.request.caller.namespace, audit.hit
         beliefs, now = self._book.of(namespace), self._clock()
         self._announce(namespace, beliefs.settle_audit(audit.plan, hit.confidence, not same, now))
         if hit.considered:
@@ -139,14 +181,21 @@ class Working:
         else:
             self._teacher.refute(audit.asked, hit.entry, Origin.AUDIT)
             self._teacher.quarantine(hit.entry)
-            audit.keep(fresh)
+            if self._store.get(hit.entry.id) is not None:  # what was purged while the audit waited stays so
+                audit.keep(fresh, found.generation)
             logger.info("audit: entry %s answered wrongly in %s", hit.entry.id, namespace)
-        if audit.plan.is_placebo:
-            again = self._asked_again(audit.request, namespace, send)
-            pairing = Pairing(audit.asked.text, again, audit.asked.text, fresh)
-            twin = found.twin = self._comparing.verdict(pairing, namespace=namespace, send=send)
-            if twin is not None:
-                beliefs.settle_placebo(not twin, now)
+        if found.twin is not None:
+            beliefs.settle_placebo(not found.twin, now)
+
+    def _counted(self, send: Send, found: _Found) -> Send:
+        """The same, and what it costs is noted: answers that were given earlier were paid for all the same."""
+
+        def counted(call: Call) -> Message:
+            message = send(call)
+            found.spent.append(self._ledger.cost_of_own(call.request.model, message))
+            return message
+
+        return counted
 
     def _findings(
         self, asked: Asked, considered: tuple[Considered, ...], fresh: Message, namespace: str, send: Send | None
@@ -172,16 +221,16 @@ class Working:
         likeliest, beliefs = findings[0], self._book.of(namespace)
         self._announce(namespace, beliefs.learn_free(likeliest.candidate.confidence, likeliest.same, self._clock()))
 
-    def _asked_again(self, request: Request, namespace: str, send: Send) -> Message:
+    def _asked_again(self, outcome: str, request: Request, namespace: str, send: Send, *, name: str = "") -> Message:
         request = self._as_sent(request)
-        body = {name: value for name, value in request.body.items() if name != "stream"}
+        body = {field: value for field, value in request.body.items() if field != "stream"}
         try:
-            message = send(Call(replace(request, body=body, raw=None)))
+            message = send(Call(replace(request, body=body, raw=None), name=name or outcome))
         except UpstreamError:
-            logger.warning("an audit in %s could not be carried out: upstream failed", namespace)
+            logger.warning("%s in %s could not be carried out: upstream failed", outcome, namespace)
             raise
-        self._ledger.book_overhead("audit", namespace, request.model, message)
-        return message
+        self._ledger.book_overhead(outcome, namespace, request.model, message)
+        return replace(message, coalesced=False)
 
     def _is_auditable(self, audit: Audit) -> bool:
         """A curated answer knows what Claude does not: asking Claude again would say nothing about it."""

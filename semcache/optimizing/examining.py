@@ -68,6 +68,7 @@ class Examination:
     model: Model | None  # that the prompt is for
     instructions: int
     versions: tuple[Examined, ...]
+    problem: str = ""  # why there are no versions
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,9 @@ class Workshop:
         """Raises `UpstreamError` where no version could be asked for, or none tried."""
         self.on_progress(f"asking {self.proposer.id} for {self.versions} shorter versions")
         proposals = propose(prompt.text, self.asking, self.proposer, count=self.versions, tools=prompt.tools)
-        found = [self._checked(prompt, proposal) for proposal in proposals]
-        return Examination(prompt, self.target, len(instructions_in(prompt.text)), self._tried(prompt, found))
+        found = [self._checked(prompt, proposal) for proposal in proposals.versions]
+        count = len(instructions_in(prompt.text))
+        return Examination(prompt, self.target, count, self._tried(prompt, found), proposals.problem)
 
     def _checked(self, prompt: Prompt, proposal: Proposal) -> Examined:
         lost = lost_in(proposal.text, prompt.text)

@@ -35,17 +35,35 @@ class Proposal:
         return bool(self.lacks)
 
 
-def propose(
-    original: str, asking: Asking, model: Model, *, count: int, tools: Sequence[str] = ()
-) -> tuple[Proposal, ...]:
-    """Versions that are shorter, the shortest first; none where Claude gave none. Raises `UpstreamError`."""
+@dataclass(frozen=True)
+class Proposals:
+    """Versions that are shorter, the shortest first; `problem`: why there is none."""
+
+    versions: tuple[Proposal, ...] = ()
+    problem: str = ""
+
+
+def propose(original: str, asking: Asking, model: Model, *, count: int, tools: Sequence[str] = ()) -> Proposals:
+    """Raises `UpstreamError`."""
     message = asking.ask(proposing_body(original, model, count=count))
     texts = dict.fromkeys(text.strip() for text in read_versions(message))
     most = estimate_tokens(original) * (1 - LEAST_SAVING)
-    shorter = [text for text in texts if text and estimate_tokens(text) <= most]
-    return tuple(
-        Proposal(text, missing_in(text, original, names=tools)) for text in sorted(shorter, key=estimate_tokens)[:count]
-    )
+    shorter = sorted((text for text in texts if text and estimate_tokens(text) <= most), key=estimate_tokens)
+    if not shorter:
+        return Proposals(problem=_problem(message, model, has_versions=bool(texts)))
+    return Proposals(tuple(Proposal(text, missing_in(text, original, names=tools)) for text in shorter[:count]))
+
+
+def _problem(message: Message, model: Model, *, has_versions: bool) -> str:
+    if has_versions:
+        return f"no version of {model.id}'s is shorter by {LEAST_SAVING:.0%} at least"
+    match message.stop_reason:
+        case "refusal":
+            return f"{model.id} refused to shorten it; try another --model"
+        case "max_tokens" | "model_context_window_exceeded":
+            return f"{model.id}'s answer was cut off; ask for fewer --versions"
+        case _:
+            return f"{model.id}'s answer holds no version; try again, or another --model"
 
 
 def proposing_body(original: str, model: Model, *, count: int, mark: str | None = None) -> Json:

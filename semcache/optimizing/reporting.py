@@ -27,6 +27,7 @@ def examination_view(examination: Examination, drafts: list[Draft]) -> dict[str,
         "tokens": before,
         "instructions": examination.instructions,
         "requests_tried": len(prompt.requests),
+        "problem": examination.problem or None,
         "volume": None
         if volume is None
         else {"requests_per_month": volume.requests_per_month, "source": volume.source},

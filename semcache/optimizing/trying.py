@@ -16,6 +16,7 @@ from semcache.errors import UpstreamError
 from semcache.learning.comparing import Comparing
 from semcache.learning.quality import wilson
 from semcache.message import Message
+from semcache.optimizing.acts import Acts, compared_acts
 from semcache.optimizing.asking import Asking
 from semcache.request import Json, Request
 from semcache.strategies.approved_prompts import prompt_hash, system_texts
@@ -24,6 +25,7 @@ from semcache.strategies.routing.conversations import carries_signed_thinking
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 4
+_CUT_OFF = "max_tokens"
 LEAST_DECIDED = 5  # comparisons, before anything is called agreement
 
 
@@ -96,8 +98,7 @@ def try_version(answers: Answers, version: str, original: str, *, asking: Asking
             continue
         question = last_user_text(Request(body))
         for name, message in (("control", second), ("version", other)):
-            pairing = Pairing(question, message, question, first)
-            found[name].append(comparing.verdict(pairing, namespace=asking.namespace, send=asking.send))
+            found[name].append(_verdict(Pairing(question, message, question, first), asking, comparing))
         if found["version"][-1] is False:
             differing.append(question)
     return Tried(
@@ -133,6 +134,21 @@ def belongs_to(body: Json, original: str) -> bool:
     if not system:
         return True
     return prompt_hash(original) in {prompt_hash(text) for text in system_texts(body)}
+
+
+def _verdict(pairing: Pairing, asking: Asking, comparing: Comparing) -> bool | None:
+    """Whether both answers do and say the same; None: nobody can tell, as of one that was cut off."""
+    if _CUT_OFF in (pairing.fresh.stop_reason, pairing.stored.stop_reason):
+        return None
+    match compared_acts(pairing.fresh, pairing.stored):
+        case Acts.SAME:
+            return True
+        case Acts.DIFFERENT:
+            return False
+        case Acts.UNCLEAR:
+            return None
+        case Acts.NONE:
+            return comparing.verdict(pairing, namespace=asking.namespace, send=asking.send)
 
 
 def _all(bodies: Sequence[Json], asking: Asking) -> list[Message | None]:

@@ -28,9 +28,12 @@ from semcache.service.quality_views import audit_view, quality_view
 from semcache.service.route_views import route_report_view
 from semcache.service.routes import AdminRoute, TheService
 from semcache.service.views import batch_view, entry_view, exemplar_view, import_view
+from semcache.stores.paging import Order
 from semcache.stores.store import Selection
 from semcache.tariff import price_on
 from semcache.wire import read_tags
+
+_MOST_CREDENTIALS = 50  # that are shown with what they have spent
 
 router = APIRouter(prefix="/semcache/v1", route_class=AdminRoute, tags=["admin"])
 
@@ -62,12 +65,13 @@ def list_entries(  # noqa: PLR0913 - one for each condition
     model: str | None = None,
     kind: KindName | None = None,
     text: str | None = None,
+    order: Order = Order.NEWEST,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     cursor: str | None = None,
 ) -> Json:
-    """Live entries that meet every given condition, newest first."""
+    """Live entries that meet every given condition, the newest first, or those with the most hits."""
     selection = Selection(namespace=namespace, tag=tag, model=model, kind=_kind(kind), text=text)
-    page = service.parts.cache_parts.store.page(selection, limit=limit, cursor=cursor)
+    page = service.parts.cache_parts.store.page(selection, limit=limit, cursor=cursor, order=order)
     return {"entries": [entry_view(entry) for entry in page.entries], "next_cursor": page.next_cursor}
 
 
@@ -184,11 +188,14 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
     now = assembly.cache.now()
     price = None if asked.prices_of is None else price_on(assembly.prices, asked.prices_of)
     report = savings_of(assembly.store, asked.query(), now=now, price=price)
-    spent = assembly.spending.spent(now=now)
-    today = {account: {"usd": usd, "tokens": tokens} for account, (usd, tokens) in spent.items()}
+    spent = assembly.spending.standings(now=now, most=_MOST_CREDENTIALS)
+    today = {account: {**asdict(each), "used_share": each.used_share} for account, each in spent.items()}
     if asked.format == "csv":
         return Response(savings_csv(report), media_type="text/csv; charset=utf-8")
-    return {**savings_view(report), "limited_today": today}
+    path = assembly.miss_path
+    breakers = [{**asdict(each), "says": each.says()} for each in path.shaping.caching.breakers.all()]
+    brevity = [asdict(each) for each in path.brief.brevity.measured()]
+    return {**savings_view(report), "limited_today": today, "breaks_prefix": breakers, "brevity": brevity}
 
 
 @router.get("/decisions")
@@ -198,12 +205,16 @@ def decisions(service: TheService, limit: Annotated[int, Query(ge=1, le=500)] = 
 
 
 @router.get("/batches")
-def batches(service: TheService) -> Json:
-    """All batches that have not ended, whoever's they are: how far they are, never what they hold."""
+def batches(service: TheService, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Json:
+    """The newest batches, whoever's they are: how far they are, never what they hold.
+
+    `own_jobs`: audits, comparisons and refreshes that wait to become one.
+    """
     if service.office is None:
-        return {"batches": []}
+        return {"batches": [], "own_jobs": 0}
     kept = service.office.batches
-    return {"batches": [batch_view(record, kept.counts(record.id)) for record in kept.unended()]}
+    views = [batch_view(each, each.counts or kept.counts(each.id)) for each in kept.newest(limit=limit)]
+    return {"batches": views, "own_jobs": service.office.room.waiting}
 
 
 @router.get("/quality")

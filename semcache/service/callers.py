@@ -58,8 +58,9 @@ async def explain_lookup(request: Request, service: TheService, response: Respon
         shows = service.gate.admits(request.scope) or not service.settings.namespace(namespace).shared
         explained = explain(lookup, assembly.learning.beliefs(namespace))
         explanation = explanation_view(explained, shows_wordings=shows)
+        path = assembly.miss_path
         sending = explain_sending(
-            assembly.routing.chooser, assembly.miss_path.forms, assembly.miss_path.shaping, informed(wanted, lookup)
+            assembly.routing.chooser, path.forms, path.budget, path.shaping, informed(wanted, lookup)
         )
         view = {**lookup_view(lookup, identify(wanted)), "explanation": explanation, **sending_view(sending)}
         view["identity"]["system"] = system_digest(wanted)

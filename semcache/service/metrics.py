@@ -14,8 +14,11 @@ from semcache.exchange import Answer
 from semcache.learning.learning import Learning
 from semcache.ledger import outcome_of
 from semcache.service.quality_metrics import LearningCollector
+from semcache.service.spending_metrics import SpendingCollector
 from semcache.service.store_metrics import store_health
+from semcache.spending import SpendingBook
 from semcache.stores.store import Store
+from semcache.strategies.breakpoints.breakers import Breakers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
@@ -71,6 +74,10 @@ class Metrics:
     def watch_learning(self, learning: Learning, *, clock: Callable[[], float]) -> None:
         """Read what was learned and proved at a scrape, if it is due."""
         self.registry.register(LearningCollector(learning, clock=clock))
+
+    def watch_spending(self, spending: SpendingBook, breakers: Breakers, *, clock: Callable[[], float]) -> None:
+        """Read at every scrape how far the limits of the day are used."""
+        self.registry.register(SpendingCollector(spending, breakers, clock=clock))
 
     def looked_up(self, seconds: float) -> None:
         self._lookup_seconds.observe(seconds)

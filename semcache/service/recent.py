@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
+from itertools import islice
 
-from semcache.entry import Hit
+from semcache.entry import Bypass, Hit, HitKind, Lookup, Miss
 from semcache.exchange import Answer, route_in_words
+from semcache.learning.explaining import reason_in_words
 from semcache.ledger import outcome_of
 from semcache.request import Json, Request
 
@@ -16,35 +18,47 @@ MOST_KEPT = 500
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of one request."""
+    """What became of one request. Nothing of it is kept but this, or a few long ones would fill the memory."""
 
     at: float
-    request: Request
-    answer: Answer
+    namespace: str
+    label: str
+    outcome: str
+    why: str
+    model: str
+    entry: str | None  # it was answered from, or stored as
+    from_memory: bool
     ms: float
+    cost_usd: float | None
+    saved_usd: float | None
+
+    @classmethod
+    def of(cls, request: Request, answer: Answer, *, at: float, ms: float) -> Decision:
+        outcome, _ = outcome_of(answer)
+        lookup, stored = answer.lookup, answer.stored
+        routed = None if answer.call is None else answer.call.routed
+        entry = lookup.entry if isinstance(lookup, Hit) else stored
+        reasons = (_why(lookup), "" if routed is None else route_in_words(routed))
+        return cls(
+            at=at,
+            namespace=request.caller.namespace,
+            label=request.caller.label,
+            outcome=outcome,
+            why=" · ".join(part for part in reasons if part),
+            model=answer.message.model,
+            entry=None if entry is None else entry.id,
+            from_memory=isinstance(lookup, Hit),
+            ms=round(ms, 2),
+            cost_usd=_number(answer.cost_usd),
+            saved_usd=_number(answer.saved_usd),
+        )
 
     def view(self) -> Json:
-        outcome, reason = outcome_of(self.answer)
-        call, lookup = self.answer.call, self.answer.lookup
-        routed = None if call is None or call.routed is None else route_in_words(call.routed)
-        sure = f"{lookup.confidence:.1%} sure" if isinstance(lookup, Hit) and lookup.confidence is not None else ""
-        return {
-            "at": self.at,
-            "namespace": self.request.caller.namespace,
-            "label": self.request.caller.label,
-            "outcome": outcome,
-            "why": " · ".join(part for part in (reason, sure, routed) if part),
-            "model": self.answer.message.model,
-            "entry": lookup.entry.id if isinstance(lookup, Hit) else None,
-            "from_memory": isinstance(lookup, Hit),
-            "ms": round(self.ms, 2),
-            "cost_usd": _number(self.answer.cost_usd),
-            "saved_usd": _number(self.answer.saved_usd),
-        }
+        return asdict(self)
 
 
 class Recent:
-    """The last few hundred; noting one costs nothing but its place."""
+    """The last few hundred."""
 
     def __init__(self) -> None:
         self._decisions: deque[Decision] = deque(maxlen=MOST_KEPT)
@@ -53,7 +67,19 @@ class Recent:
         self._decisions.append(decision)
 
     def newest(self, limit: int) -> list[Decision]:
-        return list(self._decisions)[::-1][:limit]
+        return list(islice(reversed(self._decisions.copy()), limit))
+
+
+def _why(lookup: Lookup) -> str:
+    match lookup:
+        case Hit(kind=HitKind.EXACT):
+            return "asked before in exactly this form"
+        case Hit(confidence=confidence, similarity=similarity):
+            return f"right with probability {confidence:.3f}, similarity {similarity:.3f}"
+        case Miss(reason=reason):
+            return reason_in_words(reason)
+        case Bypass(reason=reason):
+            return reason.replace("-", " ")
 
 
 def _number(usd: Decimal | None) -> float | None:

@@ -23,6 +23,7 @@ def sending_view(sending: Sending) -> Json:
             for way in sending.ways
         ],
         "breaks_prefix": sending.breaks_prefix,
+        "first_max_tokens": sending.first_max_tokens,
     }
 
 

@@ -30,6 +30,7 @@ class CallerRoute(APIRoute):
             body = await read_body(request.scope, request.receive, max_bytes=limit)
             response = await handle(_replayed(request, body))
             response.headers["x-semcache-upstream"] = service.upstream_name
+            response.headers["cache-control"] = "no-store"  # prompts and answers: no browser keeps them on disk
             return response
 
         return guarded

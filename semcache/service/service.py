@@ -81,6 +81,8 @@ class Service:
                     await task
             if self.parts.assembly is not None:
                 await asyncio.to_thread(self.parts.assembly.learning.stop)
+            if self.office is not None:
+                await asyncio.to_thread(self.office.room.close)
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.close)
             await self.parts.upstream.aclose()
@@ -89,27 +91,36 @@ class Service:
 
     def record(self, request: MessagesRequest, answer: Answer, *, seconds: float) -> None:
         """Keep what was decided, and what was asked and answered where the operator wants that kept."""
-        self.recent.note(Decision(self.parts.clock(), request, answer, seconds * 1000))
+        at = self.parts.clock()
+        self.recent.note(Decision.of(request, answer, at=at, ms=seconds * 1000))
         if self._recorder is not None:
-            self._recorder.note(request, answer.message, at=self.parts.clock())
+            self._recorder.note(request, answer.message, at=at)
 
     def _adopt(self, parts: Parts) -> None:
         """Answer with these from the next request on."""
         self.parts = parts
-        recall = None if parts.assembly is None else parts.assembly.cache.just_stored
-        self.flights = Flights(parts.upstream, coalesce=parts.settings.coalesce, recall=recall)
+        self.flights = Flights(
+            parts.upstream,
+            coalesce=parts.settings.coalesce,
+            recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
+            turns=None if parts.assembly is None else parts.assembly.turns,
+        )
         self.advance = on_threads(parts.executor)
         if parts.assembly is not None:
             self.metrics.watch(parts.assembly.store)
             self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
+            breakers = parts.assembly.miss_path.shaping.caching.breakers
+            self.metrics.watch_spending(parts.assembly.spending, breakers, clock=parts.clock)
         self.metrics.degraded.set(bool(self.fault))
 
     def _start_cache(self) -> None:
         """What works beside the requests where there is a cache."""
         self._tasks.append(asyncio.create_task(self._keep_up(), name="semcache-upkeep"))
-        if self.parts.assembly is not None:
-            self.parts.assembly.learning.start(blocking_send(self.flights, asyncio.get_running_loop()))
         self.office = self._opened_office()
+        if self.parts.assembly is not None:
+            send = blocking_send(self.flights, asyncio.get_running_loop())
+            room = self.office.room if self.office is not None and self.settings.own_jobs_wait_seconds else None
+            self.parts.assembly.learning.start(send, room=room)
         if self.office is not None:
             self._tasks.append(asyncio.create_task(self.office.run(), name="semcache-batches"))
 
@@ -181,6 +192,7 @@ class Service:
         try:
             assembly.ledger.flush()
             assembly.store.flush()
+            assembly.sync()
             if sweep:
                 expired, evicted = assembly.store.expire(), assembly.store.evict()
                 if expired or evicted:

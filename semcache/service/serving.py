@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import gc
 import logging
 import socket
 import sys
@@ -15,13 +14,11 @@ from semcache.service.app import app_around
 from semcache.service.banner import banner
 from semcache.service.logs import configure_logging
 from semcache.service.parts import Parts, open_parts
+from semcache.service.tuning import BACKLOG, relax_collector, uvicorn_options
+from semcache.service.workers import check_workers, run_workers
 from semcache.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-_BACKLOG = 2048
-_KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that it is they who close
-_GRACE_SECONDS = 30  # what streams in flight get after SIGTERM
 
 
 def serve(settings: Settings) -> None:
@@ -32,21 +29,34 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.log_level)
     with _bound(settings) as listener:
         settings = settings.with_arguments(port=listener.getsockname()[1])
-        parts = open_parts(settings)
-        _relax_collector()
-        try:
-            _Server(_config(parts), parts).run(sockets=[listener])
-        except KeyboardInterrupt:
-            logger.info("stopped")
-        finally:
-            parts.close()
+        if settings.workers > 1:
+            _serve_with_workers(settings, listener)
+        else:
+            _serve_alone(settings, listener)
 
 
-def _relax_collector() -> None:
-    """What start-up made lives for ever, and a request leaves no cycles: looking for some took 0.3 ms of each hit."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+def _serve_alone(settings: Settings, listener: socket.socket) -> None:
+    parts = open_parts(settings)
+    relax_collector()
+    config = uvicorn.Config(app_around(lambda: parts), workers=1, **uvicorn_options())
+    try:
+        _Server(config, parts).run(sockets=[listener])
+    except KeyboardInterrupt:
+        logger.info("stopped")
+    finally:
+        parts.close()
+
+
+def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
+    """All is opened here first: what is wrong is said once, and one process alone brings the store up to date."""
+    check_workers(settings)
+    parts = open_parts(settings)
+    try:
+        sys.stdout.write(banner(parts))
+        sys.stdout.flush()
+    finally:
+        parts.close()
+    run_workers(settings, listener)
 
 
 class _Server(uvicorn.Server):
@@ -61,29 +71,11 @@ class _Server(uvicorn.Server):
             sys.stdout.flush()
 
 
-def _config(parts: Parts) -> uvicorn.Config:
-    return uvicorn.Config(
-        app_around(lambda: parts),
-        loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http="httptools",
-        ws="none",
-        lifespan="on",
-        workers=1,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        backlog=_BACKLOG,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-    )
-
-
 def _bound(settings: Settings) -> socket.socket:
     """A listening socket. Taken before anything else is opened, so that a taken port costs nothing."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
-        return socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+        return socket.create_server((settings.host, settings.port), family=family, backlog=BACKLOG)
     except OSError as error:
         where = f"{settings.port} on {settings.host}"
         if error.errno == errno.EADDRINUSE:

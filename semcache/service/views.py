@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from semcache.batches.waiting_room import is_own
 from semcache.batching.message_batch import Counts
 from semcache.canonical import Identity
 from semcache.curation import ImportReport
@@ -39,11 +40,12 @@ def exemplar_view(exemplar: Exemplar) -> Json:
 
 
 def batch_view(record: BatchRecord, counts: Counts) -> Json:
-    """Of a batch under way: how far it is, not whose it is or what it holds."""
+    """Of a batch: how far it is, not whose it is or what it holds."""
     return {
         "id": record.id,
         "accepted_at": record.accepted_at,
         "status": type(record.state).__name__.lower(),
+        "own": is_own(record),
         "total": record.total,
         "request_counts": counts.body(),
     }

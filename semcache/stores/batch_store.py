@@ -140,6 +140,10 @@ class BatchStore(Protocol):
         """Accepted batches with work left, oldest first."""
         ...
 
+    def newest(self, *, limit: int) -> list[BatchRecord]:
+        """Accepted batches, whoever's they are, newest first."""
+        ...
+
     def ended_before(self, accepted_before: float) -> list[BatchRecord]:
         """Batches with results, accepted before then."""
         ...

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 
 from semcache.message import Usage
 
-Dimension = Literal["outcome", "namespace", "label", "model", "served", "tag", "hour", "day"]
+Dimension = Literal["outcome", "namespace", "label", "model", "served", "tag", "minute", "hour", "day"]
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 BASELINE = "baseline"
 
@@ -147,6 +147,8 @@ def _value(row: LedgerRow, dimension: Dimension) -> str:
             return row.requested_model
         case "served":
             return row.served_model
+        case "minute":
+            return datetime.fromtimestamp(row.at, UTC).strftime("%Y-%m-%dT%H:%MZ")
         case "hour":
             return datetime.fromtimestamp(row.at, UTC).strftime("%Y-%m-%dT%H:00Z")
         case "day":

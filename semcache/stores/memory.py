@@ -14,9 +14,9 @@ from semcache.errors import StoreError
 from semcache.stores.limits import Limits
 from semcache.stores.memory_batches import MemoryBatches
 from semcache.stores.memory_books import MemoryBooks
-from semcache.stores.memory_holding import Held, bytes_of, least_worth, say_the_same
+from semcache.stores.memory_holding import Held, bytes_of, least_worth, page_of, say_the_same
 from semcache.stores.memory_leases import Generations, MemoryLeases
-from semcache.stores.paging import Position, check_page_size
+from semcache.stores.paging import Order, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.worth import combined, first_heat, heat_of
@@ -168,17 +168,13 @@ class MemoryStore(MemoryBooks):
         with self._lock:
             return list(self._held[entry_id].exemplars) if self.get(entry_id) is not None else []
 
-    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
+    def page(
+        self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
+    ) -> Page:
         check_page_size(limit)
-        before = Position.decode(cursor)
         with self._lock:
-            chosen = [held for held in self._live() if held.is_meant_by(selection)]
-            placed = [(Position(held.entry.created_at, held.number), held.entry) for held in chosen]
-        placed = sorted(
-            (pair for pair in placed if before is None or pair[0] < before), key=lambda pair: pair[0], reverse=True
-        )
-        more = placed[limit - 1][0].encode() if len(placed) > limit else None
-        return Page(tuple(entry for _, entry in placed[:limit]), more)
+            chosen = [(held.position(order), held.entry) for held in self._live() if held.is_meant_by(selection)]
+        return page_of(chosen, limit=limit, cursor=cursor)
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
         with self._lock:

@@ -88,6 +88,9 @@ class MemoryBatches:
     def unended(self) -> list[BatchRecord]:
         return [each for each in self._accepted() if not isinstance(each.state, BatchEnded | Archived)]
 
+    def newest(self, *, limit: int) -> list[BatchRecord]:
+        return self._accepted()[::-1][:limit]
+
     def ended_before(self, accepted_before: float) -> list[BatchRecord]:
         ended = (each for each in self._accepted() if isinstance(each.state, BatchEnded))
         return [each for each in ended if each.accepted_at < accepted_before]

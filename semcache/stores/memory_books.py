@@ -42,6 +42,14 @@ class MemoryBooks:
         with self._lock:
             return self._secrets.setdefault(name, random.token_bytes(32))
 
+    def secrets(self) -> dict[str, bytes]:
+        with self._lock:
+            return dict(self._secrets)
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        with self._lock:
+            return self._secrets.setdefault(name, value) == value
+
     # the ledger
 
     def book(self, rows: Sequence[LedgerRow]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from semcache.entry import Entry, Exemplar, Label
 from semcache.request import encode_json
-from semcache.stores.store import Selection, Serving
+from semcache.stores.paging import Order, Position
+from semcache.stores.store import Page, Selection, Serving
 from semcache.stores.worth import worth_of
 
 
@@ -24,6 +27,14 @@ class Held:
     @property
     def worth(self) -> float:
         return worth_of(self.heat, cost_usd=self.entry.cost_usd, held_bytes=self.held_bytes)
+
+    def position(self, order: Order) -> Position:
+        """Where it stands in a listing."""
+        match order:
+            case Order.NEWEST:
+                return Position(self.entry.created_at, self.number)
+            case Order.HITS:
+                return Position(float(self.entry.hits), self.number)
 
     def is_meant_by(self, selection: Selection) -> bool:
         """Whether it meets every given condition."""
@@ -65,6 +76,14 @@ def least_worth(among: list[Held], expired: list[Held], *, surplus: int, surplus
         chosen.append(held)
         surplus, surplus_bytes = surplus - 1, surplus_bytes - held.held_bytes
     return chosen
+
+
+def page_of(placed: Iterable[tuple[Position, Entry]], *, limit: int, cursor: str | None) -> Page:
+    """The entries behind a cursor, those in the highest places first. Raises `InvalidRequest`."""
+    before = Position.decode(cursor)
+    behind = sorted((pair for pair in placed if before is None or pair[0] < before), key=itemgetter(0))[::-1]
+    more = behind[limit - 1][0].encode() if len(behind) > limit else None
+    return Page(tuple(entry for _, entry in behind[:limit]), more)
 
 
 def bytes_of(entry: Entry) -> int:

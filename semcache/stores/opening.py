@@ -24,10 +24,12 @@ def open_store(  # noqa: PLR0913 - what a store is made of
     dims: int,
     clock: Clock | None = None,
     limits: Limits | None = None,
+    is_shared: bool = False,
 ) -> Store:
     """`local:` (in `data_dir`), `local:DIRECTORY`, `memory:` (gone at exit), or `postgresql://…`.
 
-    `space` is the embedding model's fingerprint. Without a `clock`, a store that others share goes by its server's,
+    `space` is the embedding model's fingerprint; `is_shared`: other processes of the service have a
+    local store open too. Without a `clock`, a store that others share goes by its server's,
     others by this host's. Raises `SettingsError` for another URL, `StoreError` where the store cannot be opened; a
     server that is only away is used as soon as it is there.
     """
@@ -37,7 +39,9 @@ def open_store(  # noqa: PLR0913 - what a store is made of
         from semcache.stores.local.store import LocalStore
 
         directory = Path(rest) if rest else data_dir
-        return LocalStore(directory, space=space, dims=dims, clock=clock or time.time, limits=limits)
+        return LocalStore(
+            directory, space=space, dims=dims, clock=clock or time.time, limits=limits, is_shared=is_shared
+        )
     if url == "memory:":
         from semcache.stores.memory import MemoryStore
 

@@ -15,6 +15,7 @@ from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
 from semcache.request import Json
 from semcache.stores.leases import Lease, Leases
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
+from semcache.stores.paging import Order
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ class Store(Protocol):
         ...
 
     def versioned_document(self, name: str) -> tuple[bytes | None, int]:
-        """The document of this name with its version, which grows whenever it is kept anew; 0 where there is none."""
+        """The document of this name with its version, which grows by one when it is kept anew; 0: there is none."""
         ...
 
     def swap_document(self, name: str, content: bytes, *, version: int) -> bool:
@@ -220,8 +221,10 @@ class Store(Protocol):
         """
         ...
 
-    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
-        """Live entries, newest first. Raises `InvalidRequest` for a cursor that no page gave."""
+    def page(
+        self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
+    ) -> Page:
+        """Live entries in this order. Raises `InvalidRequest` for a cursor that no page gave."""
         ...
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
@@ -260,6 +263,14 @@ class Store(Protocol):
 
     def secret(self, name: str) -> bytes:
         """32 random bytes kept under this name, made on first use: the key of HMACs."""
+        ...
+
+    def secrets(self) -> dict[str, bytes]:
+        """All of them by name: for moving house, since tenants are known by them."""
+        ...
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        """Keep this one where there is none of its name yet; whether it is the one that is kept now."""
         ...
 
     # the ledger

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from semcache.exchange import Answer, Exchange, Forward
+from semcache.exchange import Answer, Exchange, Forward, relabelled
 from semcache.pricing import Model, PriceBook
 from semcache.request import Request
-from semcache.spending import SpendingBook
+from semcache.spending import Reservation, SpendingBook
 from semcache.strategies.routing.arms import Load, expected_cost_usd
 from semcache.tariff import Price
 
@@ -37,11 +39,11 @@ class Admission:
         reservation = self.book.reserve(
             caller.namespace, caller.credential, usd=expected_usd, tokens=expected_tokens, now=now
         )
-        usd, tokens = 0.0, 0
+        usd, tokens, told = 0.0, 0, _told(reservation)
         try:
-            answer = yield from forward(request)
+            answer: Answer = yield from relabelled(forward(request), lambda call: replace(call, budget=told))
             usd, tokens = self._spent(answer)
-            return answer
+            return answer if answer.call is None else replace(answer, call=replace(answer.call, budget=told))
         finally:  # a request that fails, or is abandoned, gives back what was set aside
             self.book.settle(reservation, usd=usd, tokens=tokens, now=self._clock())
 
@@ -61,3 +63,11 @@ class Admission:
                 usd += float(self._price(message.model, message.usage) or 0)
                 tokens += message.usage.prompt_tokens + message.usage.output_tokens
         return usd, tokens
+
+
+def _told(reservation: Reservation) -> str:
+    """What a caller should know of his limits: `credential; used=0.86`, or nothing."""
+    if reservation.nearest is None:
+        return ""
+    kind, used = reservation.nearest
+    return f"{kind}; used={math.floor(100 * used) / 100:.2f}"

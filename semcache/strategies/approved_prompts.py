@@ -13,6 +13,7 @@ from typing import Any
 
 from semcache.canonical import digest
 from semcache.errors import StoreError
+from semcache.journal import Journalled, operation
 from semcache.pricing import PriceBook, estimate_tokens
 from semcache.request import Json, Request
 from semcache.stores.store import Store
@@ -141,13 +142,14 @@ class _Side:
     output_tokens: int = 0
 
 
-class Sides:
+class Sides(Journalled):
     """How many requests went with a version and with its original, and how much was answered. Thread-safe."""
 
     def __init__(self) -> None:
         self._sides: dict[str, tuple[_Side, _Side]] = {}
         self._lock = Lock()
 
+    @operation
     def note(self, version: Approved, *, is_control: bool, output_tokens: int) -> None:
         with self._lock:
             side = self._sides.setdefault(version.id, (_Side(), _Side()))[is_control]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -18,11 +18,12 @@ from threading import Lock
 from semcache.canonical import digest
 from semcache.errors import UpstreamStatus
 from semcache.exchange import Answer, Exchange, Forward
+from semcache.journal import Journalled, operation
 from semcache.message import THINKING_TYPES, block_types
 from semcache.pricing import PriceBook
 from semcache.request import Request
 from semcache.strategies.approved_prompts import STRATEGY as PROMPT_OPTIMISATION
-from semcache.strategies.approved_prompts import Replacing, Sides, is_control
+from semcache.strategies.approved_prompts import Approved, Replacing, Sides, is_control
 from semcache.strategies.compression.turns import blocks_of, first_thinking, normal_messages, unmarked
 from semcache.strategies.consent import Consent
 from semcache.strategies.system_prompts import SystemPrompts
@@ -53,7 +54,7 @@ class Form:
 AS_IT_CAME = Form()
 
 
-class FormMemory:
+class FormMemory(Journalled):
     """In which form thinking was made, by a digest of what stood before it. Bounded, thread-safe; holds no text."""
 
     def __init__(self) -> None:
@@ -67,6 +68,7 @@ class FormMemory:
                 self._forms.move_to_end(key)
         return None if found is None else Form.of_record(found)
 
+    @operation
     def put(self, key: str, form: Form) -> None:
         with self._lock:
             self._forms[key] = form.record()
@@ -105,13 +107,16 @@ class PromptForms:
         *,
         learned: Learned,
         prices: PriceBook,
+        held_tokens: Callable[[Request], int],
         clock: Callable[[], float],
     ) -> None:
+        """`held_tokens`: how much of a prompt Claude's prompt cache is believed to hold."""
         self.learned = learned
         self.replacing = replacing
         self._consent = consent
         self._tidying = tidying
         self._prices = prices
+        self._held_tokens = held_tokens
         self._clock = clock
 
     def step(self, request: Request, forward: Forward) -> Exchange:
@@ -138,10 +143,9 @@ class PromptForms:
     def _forms(self, request: Request) -> tuple[Form, Form | None]:
         """The form to send it in, and the one to try where the first is refused."""
         try:
-            wanted = Form(
-                tuple(version.id for version in self.replacing.chosen(request)),
-                self._consent.allows(request, TIDYING),
-            )
+            versions = self.replacing.chosen(request)
+            may_tidy = self._consent.allows(request, TIDYING) and not self._is_warm(request, versions)
+            wanted = Form(tuple(version.id for version in versions), may_tidy)
             if (key := _thought_key(request)) is None:
                 return wanted, None
             known = self.learned.forms.get(key)
@@ -149,6 +153,12 @@ class PromptForms:
         except Exception as error:  # the text of an unforeseen one may hold a prompt
             logger.error("a prompt's form could not be chosen: %s", type(error).__name__)
             return AS_IT_CAME, None
+
+    def _is_warm(self, request: Request, versions: Sequence[Approved]) -> bool:
+        """Whether the prompt cache holds more of it as it came than tidied: tidying would cost a write."""
+        plain = self.replacing.replaced_by(request, versions)
+        tidied = self._tidying.always_tidied(plain)
+        return tidied is not plain and self._held_tokens(plain) > self._held_tokens(tidied)
 
     def _in_form(self, request: Request, form: Form) -> Request:
         try:

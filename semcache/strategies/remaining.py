@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from threading import Lock
 
+from semcache.journal import Journalled, operation
+
 MOST_TURNS = 200  # longer conversations are counted as this long
 _PRIOR_WEIGHT, _PRIOR_GOES_ON = 8.0, 0.75
 _LONGEST_AHEAD = 60.0
 
 
-class RemainingTurns:
+class RemainingTurns(Journalled):
     """Counts, for each number of user turns, the requests that had so many. Thread-safe, a few kilobytes.
 
     A conversation that reaches turn n + 1 has been at turn n before, so the share of n that went on is the count of
@@ -21,6 +23,7 @@ class RemainingTurns:
         self._reached = [0.0] * (MOST_TURNS + 2)
         self._lock = Lock()
 
+    @operation
     def note(self, turns: int) -> None:
         """A request with so many user turns was seen."""
         with self._lock:

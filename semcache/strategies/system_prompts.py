@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from threading import Lock
 
 from semcache.decision.secrets import holds_secret
+from semcache.journal import Journalled, operation
 from semcache.pricing import estimate_tokens
 from semcache.request import Request
 from semcache.strategies.approved_prompts import prompt_hash, system_texts
@@ -34,7 +35,7 @@ class SystemPrompt:
         return prompt_hash(self.text)
 
 
-class SystemPrompts:
+class SystemPrompts(Journalled):
     """Bounded: the cheapest is forgotten first. A text that holds something like a credential is never kept."""
 
     def __init__(self) -> None:
@@ -51,13 +52,24 @@ class SystemPrompts:
                 known = self._known.get(name)
             if known is None and holds_secret(text):
                 continue
-            with self._lock:
-                seen = self._known.setdefault(name, SystemPrompt(text, tokens, model, first_at=now))
+            if known is None:
+                self._begin(name, SystemPrompt(text, tokens, model, first_at=now))
+            self._count(name, model, cost_usd=tokens * usd_per_prompt_token, now=now)
+
+    @operation
+    def _begin(self, name: str, prompt: SystemPrompt) -> None:
+        with self._lock:
+            self._known.setdefault(name, replace(prompt))
+            if len(self._known) > MOST_KNOWN:
+                del self._known[min(self._known, key=lambda each: (each == name, self._known[each].cost_usd))]
+
+    @operation
+    def _count(self, name: str, model: str, *, cost_usd: float, now: float) -> None:
+        with self._lock:
+            if (seen := self._known.get(name)) is not None:
                 seen.requests += 1
-                seen.cost_usd += tokens * usd_per_prompt_token
+                seen.cost_usd += cost_usd
                 seen.last_at, seen.model = now, model
-                if len(self._known) > MOST_KNOWN:
-                    del self._known[min(self._known, key=lambda each: (each == name, self._known[each].cost_usd))]
 
     def costliest(self, most: int = MOST_KEPT) -> list[SystemPrompt]:
         with self._lock:

@@ -1,7 +1,8 @@
 """Leaves out what says nothing: repeated blank lines, spaces at line ends, paragraphs that the system prompt repeats.
 
 Each text is tidied by itself (of the system prompt: with what stands before it), so a turn comes out the same in every
-later request, and a prefix that was sent tidied stays warm. Switching the strategy on costs each warm prefix one write.
+later request, and a prefix that was sent tidied stays warm. One that Claude holds as it came stays as it is until he
+holds it no more (prompt_forms.py).
 """
 
 from __future__ import annotations

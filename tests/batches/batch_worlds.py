@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,11 +101,17 @@ def text_of(result: dict[str, Any]) -> str:
 
 @contextmanager
 def batch_world(
-    folder: Path, *, conduct: BatchConduct | None = None, rules: Rules = QUICK, **changes: Any
+    folder: Path,
+    *,
+    conduct: BatchConduct | None = None,
+    rules: Rules = QUICK,
+    answer: Callable[[dict[str, Any]], str] | None = None,
+    **changes: Any,
 ) -> Iterator[BatchWorld]:
     book, clock = PriceBook.load(MODELS / "claude.toml"), Clock()
     quick = conduct or BatchConduct(seconds=0.1, cancel_seconds=0.1)
-    simulator = Simulator(book, conduct=Conduct(batches=quick), clock=clock)
+    said = {} if answer is None else {"answers": answer}
+    simulator = Simulator(book, conduct=Conduct(batches=quick), clock=clock, **said)
     with served(simulator_app(simulator)) as upstream_url:
         named = settings(folder, **{"upstream": upstream_url, "embedder": "hashed", **changes})
         app = app_around(lambda: open_parts(named, clock=clock), batch_rules=rules)

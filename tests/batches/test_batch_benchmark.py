@@ -11,9 +11,9 @@ from batch_workload import traffic
 
 def test_the_traffic_is_what_it_is_said_to_be():
     work = traffic(100)
-    assert (len(work.batch), len(work.before), len(work.unavoidable)) == (100, 20, 50)
+    assert (len(work.batch), len(work.before), len(work.unavoidable.batch)) == (100, 20, 50)
     assert sum(each.kind == "near" for each in work.batch) == 30
-    fresh = {each.number for each in work.unavoidable}
+    fresh = {each.number for each in work.unavoidable.batch}
     assert all((each.number in fresh) == (each.kind != "cached") for each in work.batch)
 
 

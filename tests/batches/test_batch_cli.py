@@ -17,8 +17,9 @@ from semcache.cli import main
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    def command(*words, code=0, **variables):
-        result = CliRunner().invoke(main, ["batch", *words], env={"ANTHROPIC_API_KEY": "key-of-anna", **variables})
+    def command(*words, code=0, said=None, **variables):
+        environment = {"ANTHROPIC_API_KEY": "key-of-anna", **variables}
+        result = CliRunner().invoke(main, ["batch", *words], env=environment, input=said)
         assert result.exit_code == code, result.stderr
         return result
 
@@ -63,6 +64,12 @@ def test_run_lets_a_service_do_it(run, world):
     assert "3 succeeded" in result.stderr
 
 
+def test_requests_come_from_standard_input_too(run, world):
+    lines = "".join(json.dumps(each) + "\n" for each in items(2))
+    assert len(run("run", "-", "--url", world.url, said=lines).stdout.splitlines()) == 2
+    assert "-: line 1: not valid JSON" in run("submit", "-", "--url", world.url, said="{", code=1).stderr
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
@@ -91,6 +98,8 @@ def test_run_answers_a_file_of_prompts_in_this_process(run, world, name, text):
         pytest.param("a.jsonl", "{}\n", "line 1: expected", id="no prompt"),
         pytest.param("a.jsonl", '"x"\n{"a\n', "line 2: not valid JSON", id="no JSON"),
         pytest.param("a.jsonl", json.dumps(item("x")) + "\n" + json.dumps(item("x")), "occurs before", id="twice"),
+        pytest.param("a.jsonl", json.dumps(item("a b")), "line 1: custom_id: String should match", id="custom id"),
+        pytest.param("a.csv", 'prompt\nWhy?\n""\n', "line 3: expected", id="no prompt in a row"),
         pytest.param("a.csv", "a,b\n1,2\n", "no column named prompt", id="no column"),
         pytest.param("a.csv", "prompt,max_tokens\nWhy?,many\n", "max_tokens: expected", id="no number"),
     ],
@@ -102,3 +111,24 @@ def test_a_file_that_cannot_be_read_is_one_line_of_error(run, name, text, proble
 
 def test_a_service_that_is_not_there_is_named(run):
     assert "nothing answers at http://127.0.0.1:9" in run("status", "x", "--url", "http://127.0.0.1:9", code=1).stderr
+
+
+def test_an_import_asks_the_questions_without_an_answer_in_one_batch(world, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = f"question,answer\n{TOPICS[0]},At less than 100 degrees.\n{TOPICS[2]},\n{TOPICS[3]},\n,lost\n"
+    Path("faq.csv").write_text(rows)
+    here = {
+        "SEMCACHE_MODELS_DIR": str(MODELS), "SEMCACHE_EMBEDDER": "hashed", "SEMCACHE_UPSTREAM": world.upstream_url,
+        "ANTHROPIC_API_KEY": "key-of-anna",
+    }  # fmt: skip
+    words = ["import", "faq.csv", "--data-dir", "state", "--json"]
+    without = CliRunner().invoke(main, words, env=here)
+    assert [error["line"] for error in json.loads(without.stdout)["faq.csv"]["errors"]] == [3, 4, 5]
+    warmed = json.loads(CliRunner().invoke(main, [*words, "--warm"], env=here).stdout)["faq.csv"]
+    assert (warmed["unchanged"], warmed["asked"], warmed["answered"]) == (1, 2, 2)
+    assert [error["line"] for error in warmed["errors"]] == [5]
+    assert len(world.sent()) == 2
+    again = json.loads(CliRunner().invoke(main, [*words, "--warm"], env=here).stdout)["faq.csv"]
+    assert (again["answered"], len(world.sent())) == (2, 2)
+    asked = CliRunner().invoke(main, ["ask", TOPICS[2], "--data-dir", "state", "--json"], env=here)
+    assert "exact" in asked.stdout

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from semcache.batching.batch_life import Archived, BatchEnded, Canceling, InProgress, Terms
@@ -72,6 +74,17 @@ def test_a_batch_exists_once_it_has_been_accepted(store):
     found = store.batch(RECORD.id)
     assert (found.state, found.total, found.terms, found.sealed) == (InProgress(), 1, Terms(10.0, 20.0), b"sealed")
     assert [each.id for each in store.unended()] == [RECORD.id]
+
+
+def test_the_newest_batches_are_listed_whoevers_they_are_and_however_they_stand(store):
+    for number, credential in enumerate(("anna", "ben", "anna")):
+        arrive(store, f"msgbatch_{number}", credential=credential)
+    store.begin(replace(RECORD, id="msgbatch_9"))
+    store.end("msgbatch_2", BatchEnded(200.0), Counts(succeeded=4))
+    assert [(each.id, each.counts) for each in store.newest(limit=2)] == [
+        ("msgbatch_2", Counts(succeeded=4)),
+        ("msgbatch_1", None),
+    ]
 
 
 def test_what_never_arrived_as_a_whole_is_discarded(store):

@@ -82,7 +82,7 @@ def test_an_explanation_says_what_every_candidate_is_worth_and_why(cli) -> None:
     vetoed = cli.told("ask", "How often should I water the 12 ferns?")["stored"]
     question = "How often should I water the ferns, please?"
     view = cli.told("lookup", question, "--explain")
-    assert [*LOOKUP_KEYS, "explanation", "route", "ways", "breaks_prefix", "system"] == list(view)
+    assert [*LOOKUP_KEYS, "explanation", "route", "ways", "breaks_prefix", "first_max_tokens", "system"] == list(view)
     best, *others = view["explanation"]["candidates"]
     assert (best["entry"], best["wording"], best["objections"]) == (entry, "How often should I water the ferns?", [])
     assert {"feature", "value", "log_odds", "says"} == set(best["contributions"][0])

@@ -54,6 +54,16 @@ def test_a_sound_state_is_found_sound(filled) -> None:
     assert found["store"][0]["finding"].startswith("1 entries")
 
 
+def test_prompts_that_cannot_be_cached_are_named_with_what_to_do(filled) -> None:
+    store = LocalStore(index_dir(filled), space="other", dims=8)
+    store.save_document("prefix-breakers", b'[["support", "a timestamp", 312, 9]]')
+    store.close()
+    [found] = findings(filled)["prompts"]
+    assert found["level"] == "warn"
+    assert "namespace support: the system prompt carries a timestamp at character 312" in found["finding"]
+    assert found["remedy"].startswith("put it into a last block")
+
+
 def test_it_changes_nothing_before_the_first_start(cli) -> None:
     assert "first start" in findings(cli)["store"][0]["finding"]
     assert not index_dir(cli).exists()

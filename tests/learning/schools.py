@@ -140,7 +140,7 @@ def hit_on(entry: Entry, question: str, *, confidence: float = 0.99) -> Hit:
 def audit_of(entry: Entry, question: str, *, plan: AuditPlan = UNIFORM, kept: list[Message] | None = None) -> Audit:
     """A hit of this question that is to be asked again; what is to be kept goes to `kept`."""
 
-    def keep(fresh: Message) -> None:
+    def keep(fresh: Message, generation: int | None) -> None:
         if kept is not None:
             kept.append(fresh)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,8 @@ from semcache.decision.audit_schedule import AuditPlan
 from semcache.decision.beliefs import Beliefs, LabelledCase
 from semcache.decision.evidence import FEATURES
 from semcache.errors import StoreError
-from semcache.learning.keeping import LABEL, MOST_OPEN, BeliefBook
+from semcache.learning.keeping import LABEL, BeliefBook
+from semcache.learning.shelf import MOST_OPEN
 from semcache.stores.memory import MemoryStore
 from semcache.stores.store import Observation
 
@@ -79,6 +81,15 @@ def test_labels_come_back_as_they_were(book: BeliefBook, store: MemoryStore) -> 
     assert book_over(store).of(SHOP).labels == 2
     newest, oldest = store.observations(LABEL, namespace=SHOP, limit=10)
     assert (newest.body["count"], newest.body["same"], oldest.body["same"]) == (7.0, True, False)
+
+
+def test_labels_of_other_evidence_are_left_behind(book: BeliefBook, store: MemoryStore) -> None:
+    lived(book.of(SHOP))
+    book.save()
+    book.log(SHOP, "ent_1", CASE, at=1.0)
+    (label,) = store.observations(LABEL, namespace=SHOP, limit=10)
+    store.observe([replace(label, body={**label.body, "features": "of another version"})])
+    assert book_over(store).of(SHOP).labels == 1
 
 
 def test_what_is_only_looked_at_stays_closed(book: BeliefBook) -> None:

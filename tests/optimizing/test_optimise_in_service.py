@@ -104,3 +104,30 @@ def test_a_conversation_with_signed_thinking_outlives_approval_and_restart(cache
     answers = [call for call in cache.parts.upstream.calls if call.body.get("system") != GOOD]
     assert history[1]["content"][0]["type"] == "thinking"
     assert {call.status for call in answers} == {200}
+
+
+def test_a_warm_prompt_is_not_tidied_until_it_has_cooled(tmp_path, clock, book) -> None:
+    untidy = "The ferry leaves at nine and the harbour opens at six.  \n\n\n\n" * 150
+    settings = Settings(
+        store="memory:",
+        embedder="hashed",
+        data_dir=tmp_path,
+        audits=False,
+        strategies=("tidying", "prompt_caching"),
+    )
+    with SemanticCache(settings, upstream=Simulator(book, clock=clock), clock=clock) as cache:
+
+        def ask(number: int, **options):
+            answer = cache.ask(f"Number {number}?", model="claude-sonnet-5-5", system=untidy, mode="off", **options)
+            clock.advance(60)
+            return "tidying" in answer.call.request.shaped_by, answer.message.usage.cache_read_tokens
+
+        for number in range(3):
+            ask(number, strategies="-tidying")
+        was_tidied, read = ask(4)
+        assert not was_tidied
+        assert read > 1_000
+        clock.advance(7_200)
+        assert ask(5)[0]
+        assert all(ask(number)[0] for number in range(6, 9))
+        assert ask(9)[1] > 1_000

@@ -14,6 +14,7 @@ from semcache.cli import optimizing
 from semcache.cli.output import CommandLine
 from semcache.strategies.approved_prompts import read_approved
 from semcache.strategies.system_prompts import DOCUMENT, SystemPrompt
+from semcache.upstream.simulator import Reply
 
 
 @pytest.fixture
@@ -121,6 +122,54 @@ def test_the_costliest_are_examined_as_they_were_seen(run, requests, cache) -> N
 @pytest.mark.parametrize("words", [(), ("--costliest", "0"), ("no-such-file.md",)])
 def test_what_makes_no_sense_is_a_usage_error(run, words) -> None:
     run("examine", *words, code=2)
+
+
+def test_files_without_anything_in_them_are_told(run, prompt, tmp_path) -> None:
+    empty = tmp_path / "empty.jsonl"
+    empty.write_text("\n")
+    assert f"{empty}: there is nothing in it" in run(str(empty), code=1)
+    assert f"{empty}: there are no requests in it" in run(prompt, "--requests", str(empty), code=1)
+
+
+def test_requests_of_another_prompt_are_told_not_to_fit(run, prompt, tmp_path) -> None:
+    other = {"system": "Another.", "max_tokens": 9, "messages": [{"role": "user", "content": "Hello"}]}
+    (tmp_path / "other.jsonl").write_text(json.dumps(other))
+    said = run(prompt, "--requests", str(tmp_path / "other.jsonl"), "--approve", code=1)
+    assert "None of the 1 requests came with this system prompt" in said
+    assert "not tried: no requests were given" in said
+
+
+@pytest.fixture
+def speech(claude, monkeypatch):
+    """Lets the pretended Claude always say the same."""
+    return lambda reply: monkeypatch.setattr(type(claude), "__call__", lambda self, body: reply)
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        pytest.param(Reply("", stop_reason="refusal"), "refused to shorten it", id="refused"),
+        pytest.param('{"versions": ["You are', "holds no version", id="torn"),
+        pytest.param(json.dumps({"versions": [ORIGINAL]}), "is shorter by 3% at least", id="not shorter"),
+    ],
+)
+def test_why_there_is_no_version_is_told(run, prompt, speech, reply, said) -> None:
+    speech(reply)
+    assert said in run(prompt)
+    assert json.loads(run(prompt, "--json"))["prompts"][0]["versions"] == []
+
+
+def test_without_a_key_it_is_said_before_anybody_is_asked(tmp_path, prompt, monkeypatch) -> None:
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    monkeypatch.setenv("SEMCACHE_EMBEDDER", "hashed")
+    given = ["examine", prompt, "--data-dir", str(tmp_path), "--store", "memory:", "--upstream", "claude"]
+    result = CliRunner().invoke(optimizing.optimize, given)
+    assert (result.exit_code, "set ANTHROPIC_API_KEY" in result.output) == (2, True)
+
+
+def test_a_target_that_does_not_exist_is_told_too(run, prompt) -> None:
+    result = CliRunner().invoke(optimizing.optimize, [prompt, "--target", "claude-sonet-5-5"])
+    assert (result.exit_code, "--target" in result.output) == (2, True)
 
 
 def test_a_model_that_does_not_exist_is_told_with_the_one_that_was_meant(run, prompt) -> None:

@@ -39,7 +39,9 @@ def world_maker(folder: Path) -> Iterator[MakeWorld]:
             simulator = Simulator(PriceBook.load(MODELS / "claude.toml"), answers=answers, conduct=conduct)
             upstream = stack.enter_context(served(simulator_app(simulator), lifespan="off"))
             chosen = settings(folder, upstream=upstream, **changes)
-            return World(chosen, stack.enter_context(served(create_app(chosen))), simulator)
+            world = World(chosen, stack.enter_context(served(create_app(chosen))), simulator)
+            stack.callback(world.check_closed)
+            return world
 
         yield make
 
@@ -57,6 +59,8 @@ def scripted(tmp_path: Path) -> Iterator[Callable[..., Place]]:
         def make(script: Script, **changes: Any) -> Place:
             upstream = stack.enter_context(served(script, lifespan="off"))
             chosen = settings(tmp_path, **{"upstream": upstream, **changes})
-            return Place(chosen, stack.enter_context(served(create_app(chosen))))
+            place = Place(chosen, stack.enter_context(served(create_app(chosen))))
+            stack.callback(place.check_closed)
+            return place
 
         yield make

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import httpx2
 import pytest
 from worlds import RESET, World, until
 
@@ -34,9 +37,8 @@ def test_auto_is_answered_and_the_headers_say_by_whom_and_why(world: World) -> N
 
 
 def test_the_official_client_streams_auto(world: World) -> None:
-    with world.client().messages.stream(
-        model="auto", max_tokens=200, messages=[{"role": "user", "content": EXTRACT}]
-    ) as stream:
+    asked = {"model": "auto", "max_tokens": 200, "messages": [{"role": "user", "content": EXTRACT}]}
+    with world.client() as client, client.messages.stream(**asked) as stream:
         assert "4711" in stream.get_final_text()
     assert stream.response.headers["x-semcache-route"].startswith(HAIKU)
 
@@ -114,9 +116,8 @@ def test_a_stream_is_only_held_back_for_a_check_where_the_operator_wants_it(
         return "I'm not sure about that." if body["model"] == HAIKU else "4711"
 
     world = make_world(answers=answers, routing=RoutingPolicy(cascade_streams=holds_back))
-    with world.client().messages.stream(
-        model="auto", max_tokens=200, messages=[{"role": "user", "content": EXTRACT}]
-    ) as stream:
+    asked = {"model": "auto", "max_tokens": 200, "messages": [{"role": "user", "content": EXTRACT}]}
+    with world.client() as client, client.messages.stream(**asked) as stream:
         text = stream.get_final_text()
     assert text == ("4711" if holds_back else "I'm not sure about that.")
     assert models(world) == ([HAIKU, SONNET] if holds_back else [HAIKU])
@@ -173,13 +174,15 @@ def test_auto_is_answered_where_the_cache_is_broken(make_world: MakeWorld, tmp_p
     assert (response.status_code, response.json()["model"]) == (200, SONNET)
 
 
-def test_the_command_line_shows_the_route(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_shows_the_route_and_leaves_no_connection(world: World) -> None:
     from click.testing import CliRunner
 
     from semcache.cli import main
 
     run = CliRunner().invoke(main, ["ask", "--url", world.url, "--model", "auto", "--json", EXTRACT])
     assert json.loads(run.stdout)["route"] == f"{HAIKU} (simple extraction)"
+    clients = [each for each in gc.get_objects() if isinstance(each, anthropic.Anthropic)]
+    assert [each for each in clients if each.base_url.port == httpx2.URL(world.url).port and not each.is_closed()] == []
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -69,12 +69,21 @@ class Place:
 
     settings: Settings
     url: str
+    clients: list[anthropic.Anthropic | anthropic.AsyncAnthropic] = field(default_factory=list, init=False)
 
     def client(self, *, api_key: str = "key-of-anna", **options: Any) -> anthropic.Anthropic:
-        return anthropic.Anthropic(base_url=self.url, api_key=api_key, max_retries=0, timeout=20, **options)
+        client = anthropic.Anthropic(base_url=self.url, api_key=api_key, max_retries=0, timeout=20, **options)
+        self.clients.append(client)
+        return client
 
     def async_client(self, *, api_key: str = "key-of-anna", **options: Any) -> anthropic.AsyncAnthropic:
-        return anthropic.AsyncAnthropic(base_url=self.url, api_key=api_key, max_retries=0, timeout=20, **options)
+        client = anthropic.AsyncAnthropic(base_url=self.url, api_key=api_key, max_retries=0, timeout=20, **options)
+        self.clients.append(client)
+        return client
+
+    def check_closed(self) -> None:
+        """An open client fails the test that left it, not whichever runs when its socket is collected."""
+        assert all(client.is_closed() for client in self.clients), "a client was left open; write `with world.client()`"
 
     def ask(self, question: Any, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx2.Response:
         """A Messages request in plain HTTP, with nothing of a client library in between."""

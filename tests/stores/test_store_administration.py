@@ -11,6 +11,7 @@ from store_samples import OTHER_SCOPE, SCOPE, embedding, entry, found, put
 from semcache.entry import Kind, Scope
 from semcache.errors import InvalidRequest
 from semcache.stores.limits import Limits
+from semcache.stores.paging import Order
 from semcache.stores.store import Selection, Store, StoreStats
 from semcache.stores.worth import HALF_LIFE_SECONDS
 
@@ -81,6 +82,20 @@ def test_pages_follow_each_other_newest_first_while_entries_come_and_go(store: S
     assert [each.key for each in second.entries] == ["k3", "k2", "k1"]
     last = store.page(Selection(), limit=3, cursor=second.next_cursor)
     assert ([each.key for each in last.entries], last.next_cursor) == (["k0"], None)
+
+
+def test_the_most_used_come_first_page_by_page_and_of_equals_the_last_stored(store: Store) -> None:
+    hits = {"a": 2, "b": 0, "c": 7, "d": 2, "e": 0}
+    for key, number in hits.items():
+        entry_id = put(store, key).id
+        for _ in range(number):
+            store.record_hit(entry_id)
+    store.flush()
+    keys, cursor = [], None
+    for _ in range(3):
+        page = store.page(Selection(), limit=2, cursor=cursor, order=Order.HITS)
+        keys, cursor = [*keys, *(each.key for each in page.entries)], page.next_cursor
+    assert (keys, cursor) == (["c", "d", "a", "e", "b"], None)
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "0x1p0", "nan_1", "0x1p0_x", "0x1p0_-1"])

@@ -70,7 +70,13 @@ class Rig:
         self.replacing = Replacing(consent, self.approved, self.book)
         tidying = Tidying(consent, self.book)
         self.forms = PromptForms(
-            consent, tidying, self.replacing, learned=self.learned, prices=self.book, clock=self.clock
+            consent,
+            tidying,
+            self.replacing,
+            learned=self.learned,
+            prices=self.book,
+            held_tokens=lambda request: 0,
+            clock=self.clock,
         )
         self.simulator = Simulator(self.book, clock=self.clock)
 

@@ -172,6 +172,49 @@ def test_a_clock_in_the_system_prompt_is_found_and_told_without_a_word_of_it() -
     assert "swordfish" not in found.says()
 
 
+def test_a_clock_at_the_very_front_is_found_although_the_prompts_begin_differently() -> None:
+    breakers = Breakers()
+    for minute in (10, 27, 43):
+        breakers.note(ask(system=f"Today is 2026-11-29, 09:{minute}. {LONG}"))
+    found = breakers.of("default")
+    assert found is not None
+    assert (found.looks_like, found.offset, found.times) == ("a timestamp", len("Today is 2026-11-29, "), 2)
+
+
+def test_a_clock_at_the_end_is_found_and_two_prompts_that_only_begin_alike_are_not() -> None:
+    breakers = Breakers()
+    for minute in (10, 27):
+        breakers.note(ask(system=f"{LONG} It is 09:{minute}."))
+    assert breakers.of("default") is not None
+    others = Breakers()
+    for end in ("Sell.", "Help."):
+        others.note(ask(system=LONG[:300] + end * 200))
+    assert others.of("default") is None
+
+
+def test_tools_that_come_in_another_order_are_found() -> None:
+    breakers = Breakers()
+    tools = [{"name": name, "description": "d", "input_schema": {"type": "object"}} for name in ("a", "b")]
+    breakers.note(ask(tools=tools))
+    breakers.note(ask(tools=[{**tools[0], "cache_control": MARK}, tools[1]]))
+    assert breakers.all() == ()  # a mark is no change
+    breakers.note(ask(tools=tools[::-1]))
+    breakers.note(ask(tools=[{**tools[1], "description": "at 9:15"}, tools[0]]))
+    assert [each.looks_like for each in breakers.all()] == ["the definition of a tool", "the order of the tools"]
+
+
+def test_what_breaks_prompts_is_known_after_a_restart_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    breakers, again = Breakers(), Breakers()
+    for minute in range(10, 15):
+        breakers.note(ask(system=f"It is 09:{minute}. {LONG}"))
+    again.restore(breakers.to_bytes())
+    assert again.all() == breakers.all() != ()
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    for content in (b"[1]", b"{", b'[["a", "b", "c", 1]]'):
+        with pytest.raises((ValueError, TypeError)):
+            again.restore(content)
+
+
 def blocks(chance: random.Random, *, markable: bool = True) -> Any:
     text = chance.choice([LONG, "Short.", LONG * 3])
     if chance.random() < 0.5:

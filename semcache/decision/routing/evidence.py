@@ -15,6 +15,7 @@ from semcache.decision.audit_schedule import AuditPlan, AuditSchedule
 from semcache.decision.quality_record import Certificate, Record
 from semcache.decision.routing.neighbours import MOST_KEPT, Neighbours
 from semcache.decision.routing.quality import OUTCOMES, Outcome
+from semcache.journal import Journalled, operation
 
 if TYPE_CHECKING:
     from semcache.request import Vector
@@ -53,7 +54,7 @@ class CategoryReport:
     tried: int
 
 
-class RouteEvidence:
+class RouteEvidence(Journalled):
     """Thread-safe. `tolerance`: the share of cheaper answers that may be materially worse."""
 
     def __init__(self, *, tolerance: float, dims: int) -> None:
@@ -95,9 +96,16 @@ class RouteEvidence:
                 used = self._bounds.get(category, 1.0) / self._tolerance
                 rate = next((share for part, share in COMPARED_SHARES if used > part), LEAST_COMPARED)
             plan = CHOOSING.plan(rate, randomness)
-            known.compared += plan.is_drawn
-            return plan
+        if plan.is_drawn:
+            self._count_compared(category)
+        return plan
 
+    @operation
+    def _count_compared(self, category: str) -> None:
+        with self._lock:
+            self._category(category).compared += 1
+
+    @operation
     def settle(self, category: str, plan: AuditPlan, worse: bool | None, now: float) -> None:
         """Book a routed request; `worse` None: it was not asked of both."""
         with self._lock:
@@ -106,12 +114,14 @@ class RouteEvidence:
             if worse is not None or record.total.hits % _REVIEW_EVERY == 0:
                 self._bounds[category] = self._bound(category)
 
+    @operation
     def note_attempt(self, category: str, *, escalated: bool) -> None:
         with self._lock:
             known = self._category(category)
             known.tried += 1
             known.escalated += escalated
 
+    @operation
     def learn(self, vector: Vector | None, outcome: Outcome) -> None:
         """An outcome of a request with this vector, for requests like it."""
         if vector is None or vector.shape != self._neighbours.vectors.shape[1:]:

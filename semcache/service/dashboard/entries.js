@@ -1,85 +1,74 @@
-// Stored answers: found page by page, read, corrected, reported and removed.
+// Stored answers: the most used, and all of them, searched and turned page by page by a cursor of the store.
 
-import { ask, query, Refused } from "./api.js";
-import { count, el, show, table, when } from "./dom.js";
+import { ask, query } from "./api.js";
+import { attempt } from "./dialogs.js";
+import { bar, byId, el, say, show, table } from "./dom.js";
+import { bytes, count, plural, when } from "./format.js";
 
 const PAGE = 25;
-let next = null;
-let say = () => {};
+const TOP = 8;
 
-export function openEntries(tell) {
-  say = tell;
-  const form = document.getElementById("entries-form");
-  form.addEventListener("submit", (event) => { event.preventDefault(); load(null); });
-  document.getElementById("first-page").addEventListener("click", () => load(null));
-  document.getElementById("next-page").addEventListener("click", () => load(next));
-  document.getElementById("purge").addEventListener("click", () => guarded(purge));
+// The cursors of the pages before this one, the first being that of the first page; and that of the next one.
+let turned = [null];
+let next = null;
+let newest = 0;
+let namespaceOf = () => "";
+let open = () => {};
+
+export function openEntries(namespace, opener) {
+  [namespaceOf, open] = [namespace, opener];
+  byId("entries-form").addEventListener("submit", (event) => { event.preventDefault(); search(); });
+  byId("entries-form").addEventListener("change", search);
+  byId("previous-page").addEventListener("click", () => turn(turned.slice(0, -1)));
+  byId("next-page").addEventListener("click", () => turn([...turned, next]));
 }
 
-export const load = (cursor) => guarded(async () => {
-  const { order, ...conditions } = wanted();
-  const isSorted = order === "hits";
-  const found = await ask(`/entries${query({ ...conditions, limit: isSorted ? 1000 : PAGE, cursor })}`);
-  const entries = isSorted ? found.entries.toSorted((one, other) => other.hits - one.hits).slice(0, PAGE) : found.entries;
-  next = isSorted ? null : found.next_cursor;
-  document.getElementById("next-page").disabled = !next;
-  const columns = [{ name: "question", text: true }, { name: "kind" }, { name: "namespace" }, { name: "hits", n: true }, { name: "model" }, { name: "stored" }];
-  const rows = entries.map((each) => [
-    el("button", { type: "button", on: { click: () => guarded(() => open(each.id)) } }, each.question.slice(0, 200) || "(no question)"),
-    each.kind, each.namespace, count(each.hits), each.served_model, when(each.created_at),
-  ]);
-  show("entry-table", table("Stored answers", columns, rows));
+export const conditions = () => ({ ...Object.fromEntries(new FormData(byId("entries-form"))), namespace: namespaceOf() });
+export const search = () => turn([null]);
+export const reload = () => turn(turned);
+
+// An answer that comes when another page was asked for meanwhile is of no use.
+const turn = (cursors) => attempt(async () => {
+  const mine = (newest += 1);
+  byId("entry-table").setAttribute("aria-busy", "true");
+  const found = await ask(`/entries${query({ ...conditions(), limit: PAGE, cursor: cursors.at(-1) })}`).finally(() => {
+    if (mine === newest) byId("entry-table").setAttribute("aria-busy", "false");
+  });
+  if (mine !== newest) return;
+  [turned, next] = [cursors, found.next_cursor];
+  byId("previous-page").disabled = turned.length === 1;
+  byId("next-page").disabled = !next;
+  say("page-number", found.entries.length ? `Page ${count(turned.length)}${next ? "" : ", the last"}` : "");
+  showPage(found.entries);
 });
 
-function wanted() {
-  const form = Object.fromEntries(new FormData(document.getElementById("entries-form")));
-  return { ...form, namespace: document.forms.scope.namespace.value };
+function showPage(entries) {
+  const rows = entries.map((each) => ({
+    cells: [
+      el("button", { type: "button", class: "link", data: { key: each.id }, on: { click: () => open(each.id) } }, shortened(each.question)),
+      each.kind === "faq" ? "FAQ" : each.kind, each.namespace, each.tags.join(", "), count(each.hits), each.served_model, when(each.created_at),
+    ],
+  }));
+  const columns = [
+    { name: "Question", text: true }, { name: "kind", wide: true }, { name: "namespace", wide: true }, { name: "tags", wide: true },
+    { name: "hits", n: true }, { name: "model", id: true, wide: true }, { name: "stored", n: true, wide: true },
+  ];
+  show("entry-table", table({ caption: "Stored answers", columns, rows, empty: "No stored answer meets these conditions." }));
 }
 
-async function open(id) {
-  const entry = await ask(`/entries/${encodeURIComponent(id)}`);
-  const dialog = document.getElementById("entry-dialog");
-  const answer = el("textarea", { name: "answer", value: entry.answer });
-  const act = (name, work, mood = "") => el("button", { type: "button", class: mood, on: { click: () => guarded(async () => { await work(); dialog.close(); await load(null); }) } }, name);
-  dialog.replaceChildren(
-    el("h2", { id: "entry-title" }, entry.question || "(no question)"),
-    el("p", { class: "quiet" }, `${entry.kind}, ${entry.namespace}, ${count(entry.hits)} hits, stored ${when(entry.created_at)}, ${entry.id}`),
-    el("label", { class: "wide" }, "Answer", answer),
-    el("details", {}, el("summary", {}, `Known by ${entry.exemplars.length} wordings`), el("ul", {}, ...entry.exemplars.map((each) => el("li", {}, `${each.label}: ${each.text}`)))),
-    el("div", { class: "acts" },
-      act("Save the answer", () => ask(`/entries/${encodeURIComponent(id)}`, { method: "PUT", body: { answer: answer.value } })),
-      act("This was wrong", () => ask("/feedback", { method: "POST", body: { entry: id, verdict: "wrong" } }), "danger"),
-      act("Remove", async () => { if (await sure("This answer is forgotten, with all wordings it is known by.")) await ask(`/entries/${encodeURIComponent(id)}`, { method: "DELETE" }); }, "danger"),
-      el("button", { type: "button", on: { click: () => dialog.close() } }, "Close")),
-  );
-  dialog.showModal();
+export async function loadTop() {
+  const { entries } = await ask(`/entries${query({ order: "hits", limit: TOP, namespace: namespaceOf() })}`);
+  const most = entries[0]?.hits || 1;
+  const rows = entries.filter((each) => each.hits).map((each) => ({
+    cells: [el("button", { type: "button", class: "link", data: { key: `top ${each.id}` }, on: { click: () => open(each.id) } }, shortened(each.question, 80)), bar(each.hits / most, "gain"), count(each.hits)],
+  }));
+  const columns = [{ name: "Question", text: true }, { hint: "Bar", wide: true }, { name: "hits", n: true }];
+  show("top", table({ caption: "Most used answers", columns, rows, empty: "No stored answer was used yet." }));
 }
 
-async function purge() {
-  const { order, ...conditions } = wanted();
-  const given = Object.fromEntries(Object.entries(conditions).filter(([, value]) => value));
-  if (!Object.keys(given).length) throw new Refused("Purging needs a condition: a text, a kind, a tag or a namespace.");
-  const { removed } = await ask("/purge", { method: "POST", body: { ...given, dry_run: true } });
-  if (!removed) throw new Refused("Nothing is found, so nothing would be removed.");
-  if (!(await sure(`${count(removed)} stored answers are forgotten.`))) return;
-  const done = await ask("/purge", { method: "POST", body: given });
-  say(`${count(done.removed)} stored answers were removed.`);
-  await load(null);
+export function showStats(stats) {
+  show("held", `${plural(stats.entries, "answer")}, ${count(stats.faq_entries)} of them FAQ; ${bytes(stats.bytes)} of text, ${plural(stats.exemplars, "wording")}`);
+  show("about", `Mode ${stats.mode}, embedding ${stats.embedder}.`);
 }
 
-function sure(text) {
-  const dialog = document.getElementById("sure-dialog");
-  document.getElementById("sure-text").textContent = text;
-  dialog.returnValue = "no";
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
-}
-
-async function guarded(work) {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    say(error.message, true);
-  }
-}
+const shortened = (text, most = 160) => (text.length > most ? `${text.slice(0, most).trimEnd()}…` : text) || "(no question)";

@@ -1,89 +1,128 @@
 // Joins the parts of the page: what is shown is asked for again every few seconds while somebody looks.
 
-import { ask, query, readiness, Refused } from "./api.js";
-import { load, openEntries } from "./entries.js";
-import { drawCosts, showCosts, showFigures, showLimits, showWaterfall } from "./money.js";
-import { showBatches, showDecisions, showLookup, showProof } from "./proof.js";
+import { ask, Gone, Locked, query, readiness, Refused, unlock } from "./api.js";
+import { showCosts } from "./costs.js";
+import { showBatches, showDecisions } from "./decisions.js";
+import { byId, el, problem, say, show } from "./dom.js";
+import { conditions, loadTop, openEntries, reload, search, showStats } from "./entries.js";
+import { openEntry, openWriting } from "./entry.js";
+import { clock } from "./format.js";
+import { openLookup } from "./lookup.js";
+import { showBill, showHits, showLatency } from "./overview.js";
+import { showAudits, showProof } from "./proof.js";
+import { openPurge } from "./purge.js";
+import { showLimits, showWaterfall } from "./waterfall.js";
 
 const SECONDS = 5;
-const scope = document.forms.scope;
-const state = document.getElementById("state");
+const SLOW_EVERY = 6; // what asks the store to look at every entry
+const LATEST = 200;
+const WEEK = 604800;
 
-function say(text, isBad = false) {
-  state.textContent = text;
-  state.classList.toggle("bad", isBad);
+const scope = byId("scope");
+const namespaceOf = () => scope.elements.namespace.value.trim();
+let decisions = [];
+let ticks = 0;
+let underWay = null;
+let reachedAt = Date.now() / 1000;
+
+function chosen() {
+  const length = Number(scope.elements.since.value);
+  const by = !length || length > WEEK ? "day" : length > 3600 ? "hour" : "minute";
+  return { since: length ? Math.floor(Date.now() / 1000 - length) : "", by, period: scope.elements.since.selectedOptions[0].textContent };
+}
+
+// Each part of the page and what it shows; a part that the service refuses says so in its own place.
+function parts({ since, by, period }) {
+  const namespace = namespaceOf();
+  return [
+    [ask(`/decisions${query({ limit: LATEST })}`), ["decision-table", "latency"], (found) => {
+      decisions = namespace ? found.decisions.filter((each) => each.namespace === namespace) : found.decisions;
+      showDecisions(decisions, open);
+      showLatency(decisions);
+    }],
+    [ask(`/savings${query({ since, namespace, by })}`), ["waterfall", "cost-table", "limits"], (savings) => {
+      showHits(savings, decisions, period);
+      showBill(savings);
+      showCosts(savings, by, since);
+      showWaterfall(savings);
+      showLimits(savings.limited_today);
+    }],
+    [ask(`/quality${query({ namespace })}`), ["proof"], showProof],
+    [ask(`/audits${query({ namespace, limit: 20 })}`), ["audits"], ({ audits }) => showAudits(audits, open)],
+    [ask("/batches"), ["batch-table"], ({ batches }) => showBatches(batches)],
+    ...(ticks % SLOW_EVERY ? [] : [[ask("/stats"), ["held"], showStats], [loadTop(), ["top"], () => {}]]),
+  ];
 }
 
 async function refresh() {
-  const length = Number(scope.since.value);
-  const since = length ? Date.now() / 1000 - length : "";
-  const chosen = { since, namespace: scope.namespace.value };
-  const by = length && length <= 604800 ? "hour" : "day";
-  const [ready, savings, quality, { decisions }, { batches }] = await Promise.all([
-    readiness(), ask(`/savings${query({ ...chosen, by })}`), ask(`/quality${query({ namespace: chosen.namespace })}`),
-    ask("/decisions?limit=500"), ask("/batches"),
-  ]);
-  const own = chosen.namespace ? decisions.filter((each) => each.namespace === chosen.namespace) : decisions;
-  showFigures(savings, own);
-  showCosts(savings.groups);
-  showWaterfall(savings);
-  showLimits(savings.limited_today);
-  showProof(quality);
-  showDecisions(own);
-  showBatches(batches);
-  const upstream = ready.upstream === "simulator" ? "answers come from the simulator, not from Claude" : `upstream: ${ready.upstream}`;
-  say(ready.status === "ok" ? `Running; ${upstream}` : `The cache is off: ${ready.reason}`, ready.status !== "ok");
-}
-
-let underWay = false;
-
-async function tick() {
-  if (underWay || document.hidden) return;
-  underWay = true;
-  try {
-    await refresh();
-  } catch (error) {
-    if (error instanceof Refused) say(error.message, true);
-    else if (error instanceof TypeError) say("The service cannot be reached.", true);
-    else throw error;
-  } finally {
-    underWay = false;
-  }
-}
-
-function openTheme() {
-  const button = document.getElementById("theme");
-  const set = (isDark) => {
-    document.documentElement.dataset.theme = isDark ? "dark" : "light";
-    button.setAttribute("aria-pressed", String(isDark));
-    button.textContent = isDark ? "Light" : "Dark";
-    drawCosts();
-  };
-  const kept = localStorage.getItem("semcache-theme");
-  set(kept ? kept === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
-  button.addEventListener("click", () => {
-    const isDark = document.documentElement.dataset.theme !== "dark";
-    localStorage.setItem("semcache-theme", isDark ? "dark" : "light");
-    set(isDark);
+  const ready = await readiness();
+  const asked = parts(chosen());
+  const answers = await Promise.allSettled(asked.map(([answer]) => answer));
+  const reasons = answers.map((each) => each.reason).filter(Boolean);
+  const grave = reasons.find((each) => !(each instanceof Refused) || each instanceof Locked);
+  if (grave) throw grave;
+  answers.forEach((answer, at) => {
+    const [, places, paint] = asked[at];
+    if (answer.status === "fulfilled") paint(answer.value);
+    else places.forEach((place) => show(place, problem(answer.reason)));
   });
+  ticks += 1;
+  reachedAt = Date.now() / 1000;
+  tell(ready);
 }
 
-document.getElementById("lookup-form").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const asked = Object.fromEntries(new FormData(event.target));
-  try {
-    showLookup(await ask("/lookup", { method: "POST", body: asked, namespace: scope.namespace.value }));
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    say(error.message, true);
-  }
-});
-scope.addEventListener("change", () => { tick(); load(null); });
-scope.addEventListener("submit", (event) => event.preventDefault());
-addEventListener("resize", drawCosts);
+function tell(ready) {
+  const isSimulated = ready.upstream === "simulator";
+  const isWell = ready.status === "ok";
+  byId("state").dataset.mood = isWell ? "good" : "bad";
+  say("state", isWell ? `Running${isSimulated ? ", in front of the simulator" : ""}` : "Running without its cache");
+  trouble(isWell ? null : `The cache is off: ${ready.reason}. Every request goes to Claude until it is mended.`);
+}
 
-openTheme();
-openEntries(say);
+function trouble(text, ...acts) {
+  byId("trouble").hidden = text === null;
+  if (text !== null && byId("trouble-text").textContent !== text) show("trouble-text", text);
+  show("trouble-acts", ...acts);
+}
+
+function lament(error) {
+  byId("state").dataset.mood = "bad";
+  if (error instanceof Locked) {
+    say("state", "Locked");
+    const enter = el("button", { type: "button", data: { key: "enter" }, on: { click: () => { unlock(); again().then(search); } } }, "Enter the admin key");
+    return trouble("The service asks for the admin key before it shows anything.", enter);
+  }
+  say("state", error instanceof Gone ? "Out of reach" : "Refused");
+  return trouble(error instanceof Gone ? `The service cannot be reached. What you see is from ${clock(reachedAt)}; this page goes on trying.` : error.message);
+}
+
+// One round at a time: who asks meanwhile waits for the one under way.
+function tick() {
+  underWay ??= refresh().catch((error) => {
+    if (error instanceof Refused || error instanceof Gone) return lament(error);
+    throw error;
+  }).finally(() => { underWay = null; });
+  return underWay;
+}
+
+async function again() {
+  await underWay;
+  ticks = 0;
+  await tick();
+}
+
+const open = (id) => openEntry(id, changed);
+const changed = () => Promise.all([reload(), again()]);
+
+scope.addEventListener("submit", (event) => event.preventDefault());
+scope.addEventListener("change", () => { again(); search(); });
+addEventListener("decisionfilter", () => showDecisions(decisions, open));
+document.addEventListener("visibilitychange", () => { if (!document.hidden) tick(); });
+openEntries(namespaceOf, open);
+openLookup(namespaceOf, open);
+openPurge(() => conditions(), changed);
+openWriting(namespaceOf, changed);
+
 await tick();
-load(null);
-setInterval(tick, 1000 * SECONDS);
+search();
+setInterval(() => { if (!document.hidden) tick(); }, 1000 * SECONDS);

@@ -1,48 +1,40 @@
-// What is proved of similar hits, recent decisions and batches.
+// What is proved of similar hits: the certificate, in figures and in words, and the audits it rests on.
 
-import { count, el, figures, share, show, table, usd, when } from "./dom.js";
+import { byId, el, figures, show, table } from "./dom.js";
+import { count, plural, share, UNKNOWN, usd, when } from "./format.js";
+
+const VERDICTS = { same: "the same", different: "another answer", unjudged: "not judged" };
 
 export function showProof(quality) {
   const overall = quality.overall;
   const certificate = overall.since_start;
-  show("certificate", ...overall.says.map((sentence) => el("p", {}, sentence)));
-  show("proof", ...figures([
-    ["Wrong among similar hits, at most", share(certificate.upper_bound, 2)],
+  const isProved = certificate.upper_bound !== null && certificate.upper_bound < 1;
+  byId("bound").className = `figure ${isProved ? "" : "soft"}`;
+  show("bound", isProved ? `≤ ${share(certificate.upper_bound, certificate.upper_bound < 0.1 ? 2 : 1)}` : "Not yet");
+  show("bound-of", isProved
+    ? `of similar hits are wrong, with ${share(certificate.confidence, 0)} confidence, since the start`
+    : certificate.audits ? "too few audits to prove anything" : certificate.similar_hits ? "similar hits were served, none is audited yet" : "no similar hit was served, so there is nothing to prove");
+  show("proof", figures([
     ["Similar hits", count(certificate.similar_hits)],
-    ["Audited", count(certificate.audits)],
-    ["Tolerated of all requests", share(overall.error_budget, 2)],
-    ["Caution", overall.caution, overall.caution === "calm" ? "good" : "wrong"],
+    ["Audits", count(certificate.audits)],
+    ["Found wrong", certificate.wrong === null ? UNKNOWN : certificate.wrong.toLocaleString("en-US", { maximumSignificantDigits: 3 })],
+    ["Tolerated, of requests", share(overall.error_budget, 1)],
+    ["Caution", overall.caution, overall.caution === "calm" ? "good" : "bad"],
   ]));
+  show("says", overall.says.map((sentence) => el("li", {}, sentence)));
+  byId("namespaces").replaceChildren(...quality.namespaces.map((each) => el("option", { value: each.namespace })));
 }
 
-export function showDecisions(decisions) {
-  const columns = [{ name: "when" }, { name: "namespace" }, { name: "outcome" }, { name: "why", text: true }, { name: "model" }, { name: "ms", n: true }, { name: "paid", n: true }, { name: "saved", n: true }];
-  const rows = decisions.slice(0, 50).map((each) => [
-    new Date(1000 * each.at).toLocaleTimeString(), each.namespace, each.outcome, each.why, each.model,
-    each.ms.toFixed(1), each.cost_usd === null ? "" : usd(each.cost_usd), each.saved_usd === null ? "" : usd(each.saved_usd),
-  ]);
-  show("decision-table", table("Recent decisions", columns, rows));
+export function showAudits(audits, open) {
+  const rows = audits.map((each) => ({
+    mood: each.verdict === "different" ? "loss" : "",
+    cells: [when(each.at), each.namespace, VERDICTS[each.verdict] ?? each.verdict, share(each.confidence), usd(each.cost_usd, 6), opener(each.entry, open, `audit ${each.at}`)],
+  }));
+  const columns = [{ name: "When" }, { name: "namespace", wide: true }, { name: "Claude said" }, { name: "how sure", n: true }, { name: "cost", n: true, wide: true }, { hint: "Answer", id: true }];
+  show("audits", table({ caption: "Latest audits", columns, rows, empty: "No audits yet. A share of similar hits is asked again upstream, and the two answers are compared." }));
+  show("audits-count", audits.length ? `Latest audits (${plural(audits.length, "audit")})` : "Latest audits");
 }
 
-export function showBatches(batches) {
-  const columns = [{ name: "batch" }, { name: "accepted" }, { name: "status" }, { name: "requests", n: true }, { name: "done", n: true }, { name: "" }];
-  const rows = batches.map((each) => {
-    const done = each.total - each.request_counts.processing;
-    const bar = el("div", { class: "bar good", width: `${each.total ? (100 * done) / each.total : 100}%` });
-    return [each.id, when(each.accepted_at), each.status, count(each.total), count(done), el("div", { class: "track", "aria-hidden": "true" }, bar)];
-  });
-  show("batch-table", table("Batches under way", columns, rows));
-}
-
-export function showLookup(found) {
-  const verdict = found.outcome === "hit" ? "It would be answered from memory." : "It would be sent to Claude.";
-  const parts = [el("p", {}, el("strong", {}, verdict), ` ${found.explanation.says}`)];
-  if (found.outcome !== "hit" && found.route) parts.push(el("p", { class: "quiet" }, found.route.says));
-  if (found.breaks_prefix) parts.push(el("p", { class: "wrong" }, found.breaks_prefix));
-  const columns = [{ name: "stored question", text: true }, { name: "similarity", n: true }, { name: "sure", n: true }, { name: "verdict", text: true }];
-  const rows = found.explanation.candidates.map((each) => [
-    each.wording ?? each.entry, each.similarity.toFixed(3), share(each.confidence), each.says,
-  ]);
-  if (rows.length) parts.push(el("div", { class: "scroll" }, table("What was weighed", columns, rows)));
-  show("lookup-result", ...parts);
+export function opener(id, open, key) {
+  return id && el("button", { type: "button", class: "link", data: { key }, on: { click: () => open(id) } }, "answer");
 }

@@ -97,6 +97,9 @@ class LocalBatches:
     def unended(self) -> list[BatchRecord]:
         return self._records("counts IS NULL")
 
+    def newest(self, *, limit: int) -> list[BatchRecord]:
+        return self._records("1", order="seq DESC", limit=limit)
+
     def ended_before(self, accepted_before: float) -> list[BatchRecord]:
         found = self._records("counts IS NOT NULL AND accepted_at < ?", accepted_before)
         return [each for each in found if isinstance(each.state, BatchEnded)]

@@ -17,6 +17,7 @@ _KEYS: dict[Dimension, str] = {
     "model": "requested_model",
     "served": "served_model",
     "tag": "coalesce(tag.value, '')",
+    "minute": "strftime('%Y-%m-%dT%H:%MZ', at, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H:00Z', at, 'unixepoch')",
     "day": "strftime('%Y-%m-%d', at, 'unixepoch')",
 }

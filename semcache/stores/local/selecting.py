@@ -9,30 +9,33 @@ from dataclasses import replace
 
 from semcache.entry import Entry, Kind
 from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, entry_from
-from semcache.stores.paging import Position
+from semcache.stores.paging import Order, Place, Position
 from semcache.stores.store import Page, Selection, StoreStats
 from semcache.stores.stored import encoded
 
 SCAN_CHUNK = 200
+_RANKS = {Order.NEWEST: "e.created_at", Order.HITS: "e.hits"}
 
 
-def page(
-    connection: sqlite3.Connection, selection: Selection, *, limit: int, before: Position | None, now: float
-) -> Page:
-    """Live entries, newest first."""
+def page(connection: sqlite3.Connection, selection: Selection, place: Place, *, now: float) -> Page:
+    """Live entries in the order that was asked for."""
     where, values = _condition(selection)
-    if before is not None:
-        where, values = f"{where} AND (e.created_at, e.seq) < (?, ?)", [*values, before.created_at, before.number]
-    # Chosen among the lean rows, in the order of an index (the + keeps SQLite from choosing that of the expiry).
+    rank = _RANKS[place.order]
+    if place.after is not None:
+        where, values = f"{where} AND ({rank}, e.seq) < (?, ?)", [*values, place.after.rank, place.after.number]
+    # Chosen among the lean rows: the newest in the order of an index (the + keeps SQLite from choosing that of the
+    # expiry), the most used by one pass over them, for an index would have to be kept up with every hit.
+    order = f"ORDER BY {rank} DESC, e.seq DESC"
     rows = connection.execute(
-        f"SELECT {ENTRY_COLUMNS}, e.seq FROM {ENTRIES} WHERE e.seq IN (SELECT e.seq FROM entries e WHERE {where} "
-        "AND +e.expires_at > ? ORDER BY e.created_at DESC, e.seq DESC LIMIT ?) ORDER BY e.created_at DESC, e.seq DESC",
-        (*values, now, limit + 1),
+        f"SELECT {ENTRY_COLUMNS}, e.seq, {rank} FROM {ENTRIES} WHERE e.seq IN (SELECT e.seq FROM entries e "
+        f"WHERE {where} AND +e.expires_at > ? {order} LIMIT ?) {order}",
+        (*values, now, place.limit + 1),
     ).fetchall()
-    entries = tuple(entry_from(row[:ENTRY_WIDTH]) for row in rows[:limit])
-    if len(rows) <= limit:
+    entries = tuple(entry_from(row[:ENTRY_WIDTH]) for row in rows[: place.limit])
+    if len(rows) <= place.limit:
         return Page(entries, None)
-    return Page(entries, Position(entries[-1].created_at, rows[limit - 1][ENTRY_WIDTH]).encode())
+    seq, last_rank = rows[place.limit - 1][ENTRY_WIDTH:]
+    return Page(entries, Position(float(last_rank), seq).encode())
 
 
 def count(connection: sqlite3.Connection, selection: Selection, *, now: float) -> int:

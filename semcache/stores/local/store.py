@@ -22,7 +22,7 @@ from semcache.stores.local.hits import write_hits
 from semcache.stores.local.leases import LocalLeases
 from semcache.stores.local.projections import Projections
 from semcache.stores.local.tuning import Tuning
-from semcache.stores.paging import Position, check_page_size
+from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Pair, Recollection
 from semcache.stores.similarity import check_embeddings, unit
@@ -188,11 +188,13 @@ class LocalStore(LocalBooks):
                 return []
             return entries.exemplars_of(connection, entry_id, self._space)
 
-    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
+    def page(
+        self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
+    ) -> Page:
         check_page_size(limit)
-        before = Position.decode(cursor)
+        place = Place(limit, Position.decode(cursor), order)
         with self._database.reading() as connection:
-            return selecting.page(connection, selection, limit=limit, before=before, now=self._clock())
+            return selecting.page(connection, selection, place, now=self._clock())
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
         if dry_run:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
-from semcache.stores.postgres import documents, ledger, observations
+from semcache.stores.postgres import documents, ledger, observations, secret
 from semcache.stores.postgres.database import PATIENT_SECONDS, THOROUGH_SECONDS, Database
-from semcache.stores.postgres.secret import secret
 from semcache.stores.store import Observation
 
 
@@ -19,7 +18,15 @@ class PostgresBooks:
 
     def secret(self, name: str) -> bytes:
         with self._database.reading() as connection:
-            return secret(connection, name)
+            return secret.secret(connection, name)
+
+    def secrets(self) -> dict[str, bytes]:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+            return secret.all_of(connection)
+
+    def keep_secret(self, name: str, value: bytes) -> bool:
+        with self._database.reading() as connection:
+            return secret.kept(connection, name, value) == value
 
     # the ledger
 

@@ -17,6 +17,7 @@ _KEYS: dict[Dimension, str] = {
     "model": "requested_model",
     "served": "served_model",
     "tag": "coalesce(tag.value, '')",
+    "minute": """to_char(to_timestamp(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')""",
     "hour": """to_char(to_timestamp(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":00Z"')""",
     "day": "to_char(to_timestamp(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 }

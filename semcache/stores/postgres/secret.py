@@ -8,12 +8,21 @@ from semcache.stores.postgres.connections import Connection
 
 
 def secret(connection: Connection, name: str) -> bytes:
-    """The bytes under this name, made if there are none: of several who make them at once, one prevails."""
+    """The bytes under this name, made if there are none."""
+    return kept(connection, name, random.token_bytes(32))
+
+
+def kept(connection: Connection, name: str, value: bytes) -> bytes:
+    """The bytes under this name: these, if there are none. Of several who keep some at once, one prevails."""
     connection.execute(
-        "INSERT INTO semcache.secrets (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        (name, random.token_bytes(32)),
+        "INSERT INTO semcache.secrets (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING", (name, value)
     )
     row = connection.execute("SELECT value FROM semcache.secrets WHERE name = %s", (name,), binary=True).fetchone()
     assert row is not None
-    value: bytes = row[0]
-    return value
+    found: bytes = row[0]
+    return found
+
+
+def all_of(connection: Connection) -> dict[str, bytes]:
+    rows = connection.execute("SELECT name, value FROM semcache.secrets ORDER BY name", binary=True)
+    return dict(rows.fetchall())

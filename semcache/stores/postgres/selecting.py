@@ -6,31 +6,37 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from semcache.entry import Entry, Kind
-from semcache.stores.paging import Position
+from semcache.stores.paging import Order, Place, Position
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, entry_from
 from semcache.stores.store import Page, Selection, StoreStats
 from semcache.stores.stored import encoded
 
 SCAN_CHUNK = 200
+_RANKS = {Order.NEWEST: "e.created_at", Order.HITS: "u.hits"}
+_WITH_USES = " JOIN semcache.uses u ON u.entry = e.seq"
 
 
-def page(connection: Connection, selection: Selection, *, limit: int, before: Position | None, now: str) -> Page:
-    """Live entries, newest first."""
+def page(connection: Connection, selection: Selection, place: Place, *, now: str) -> Page:
+    """Live entries in the order that was asked for."""
     where, values = _condition(selection)
-    if before is not None:
-        where, values = f"{where} AND (e.created_at, e.seq) < (%s, %s)", [*values, before.created_at, before.number]
+    rank = _RANKS[place.order]
+    if place.after is not None:
+        where, values = f"{where} AND ({rank}, e.seq) < (%s, %s)", [*values, place.after.rank, place.after.number]
+    order = f"ORDER BY {rank} DESC, e.seq DESC"
+    source = "semcache.entries e" + (_WITH_USES if place.order is Order.HITS else "")
     rows = connection.execute(
-        f"WITH chosen AS MATERIALIZED (SELECT e.seq FROM semcache.entries e WHERE {where} AND e.expires_at > {now} "
-        f"ORDER BY e.created_at DESC, e.seq DESC LIMIT %s) SELECT {ENTRY_COLUMNS}, e.seq FROM {ENTRIES} "
-        "JOIN chosen c ON c.seq = e.seq ORDER BY e.created_at DESC, e.seq DESC",
-        (*values, limit + 1),
+        f"WITH chosen AS MATERIALIZED (SELECT e.seq FROM {source} WHERE {where} AND e.expires_at > {now} "
+        f"{order} LIMIT %s) SELECT {ENTRY_COLUMNS}, e.seq, {rank} FROM {ENTRIES} "
+        f"JOIN chosen c ON c.seq = e.seq {order}",
+        (*values, place.limit + 1),
         binary=True,
     ).fetchall()
-    entries = tuple(entry_from(row[:ENTRY_WIDTH]) for row in rows[:limit])
-    if len(rows) <= limit:
+    entries = tuple(entry_from(row[:ENTRY_WIDTH]) for row in rows[: place.limit])
+    if len(rows) <= place.limit:
         return Page(entries, None)
-    return Page(entries, Position(entries[-1].created_at, rows[limit - 1][ENTRY_WIDTH]).encode())
+    seq, last_rank = rows[place.limit - 1][ENTRY_WIDTH:]
+    return Page(entries, Position(float(last_rank), seq).encode())
 
 
 def count(connection: Connection, selection: Selection, *, now: str) -> int:

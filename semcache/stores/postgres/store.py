@@ -11,7 +11,7 @@ from semcache.errors import StoreError
 from semcache.stores.breaker import Breaker, Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
-from semcache.stores.paging import Position, check_page_size
+from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.postgres import (
     entries,
     generations,
@@ -190,11 +190,13 @@ class PostgresStore(PostgresBooks):
             found = entries.find_numbered(connection, entry_id, now=self._now.of_statement)
             return [] if found is None else entries.exemplars_of(connection, [found[0]], self._space)[found[0]]
 
-    def page(self, selection: Selection, *, limit: int = 100, cursor: str | None = None) -> Page:
+    def page(
+        self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
+    ) -> Page:
         check_page_size(limit)
-        before = Position.decode(cursor)
+        place = Place(limit, Position.decode(cursor), order)
         with self._database.reading(seconds=PATIENT_SECONDS) as connection:
-            return selecting.page(connection, selection, limit=limit, before=before, now=self._now.of_statement)
+            return selecting.page(connection, selection, place, now=self._now.of_statement)
 
     def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
         if dry_run:

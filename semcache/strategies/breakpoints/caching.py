@@ -17,6 +17,7 @@ from semcache.strategies.breakpoints.memory import PrefixMemory
 from semcache.strategies.breakpoints.placing import STRATEGY, marked
 from semcache.strategies.breakpoints.planning import Mark, Outlook, Placement, best_placement, outlook_of
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, prefix_of
+from semcache.strategies.breakpoints.siblings import expected_in_batch
 from semcache.strategies.consent import Consent
 from semcache.strategies.routing.conversations import system_text
 
@@ -63,8 +64,17 @@ class PromptCaching:
         """The cheapest set of marks, for strategies that compare other ways to send the request."""
         now = self._clock()
         outlook = outlook_of(prefix_of(request, model), self.memory, _groups(request), now=now)
+        outlook = expected_in_batch(outlook, request)
         placement = best_placement(outlook, model, on=datetime.fromtimestamp(now, UTC).date())
         return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
+
+    def held_tokens(self, request: Request, model: Model | None) -> int:
+        """How much of the prompt Claude is believed to hold, from its beginning on."""
+        if model is None:
+            return 0
+        places, now = prefix_of(request, model).places, self._clock()
+        held = (place.reach_tokens for place in places if self.memory.held_for(place.digest, now=now) is not None)
+        return max(held, default=0)
 
     def note(self, planned: Planned, answer: Answer, began_at: float, *, whole: Planned | None = None) -> None:
         """Learn from what was sent; the answer is here, and nothing that goes wrong now may lose it.

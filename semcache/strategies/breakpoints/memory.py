@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from semcache.journal import Journalled, operation
+
 TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
 MOST_PREFIXES, MOST_KINDS = 30_000, 2_000
 _KEPT_PREFIXES = 10_000  # of what is written to the store: the latest
@@ -38,7 +40,7 @@ class _Seen:
         return (self.soon, self.within_hour)[place]
 
 
-class PrefixMemory:
+class PrefixMemory(Journalled):
     """Bounded and thread-safe; holds digests and counts, never a text."""
 
     def __init__(self) -> None:
@@ -69,6 +71,7 @@ class PrefixMemory:
             seen = self._prefixes.get(digest)
             return seen.ttl if seen is not None and now < seen.held_until else None
 
+    @operation
     def note_seen(self, digest: str, kind: str, groups: Sequence[str], *, now: float) -> None:
         """A request with this prefix was sent. That it came again is to the credit of what it was the last time."""
         with self._lock:
@@ -81,6 +84,7 @@ class PrefixMemory:
                 each.count += 1
             seen.last, seen.kind = now, kind
 
+    @operation
     def note_held(self, digest: str, ttl: str, *, now: float) -> None:
         """Claude has written it."""
         with self._lock:
@@ -88,6 +92,7 @@ class PrefixMemory:
             seen.ttl = ttl
             seen.held_until = now + TTL_SECONDS[ttl]
 
+    @operation
     def note_read(self, digest: str, *, now: float) -> None:
         """A hit lives on for its own TTL."""
         with self._lock:
@@ -95,6 +100,7 @@ class PrefixMemory:
             if seen is not None:
                 seen.held_until = now + TTL_SECONDS[seen.ttl]
 
+    @operation
     def note_lost(self, digest: str) -> None:
         """Claude did not hold it after all."""
         with self._lock:

@@ -7,11 +7,13 @@ import zlib
 from collections import OrderedDict
 from threading import Lock
 
+from semcache.journal import Journalled, operation
+
 MOST_BYTES = 16_000_000  # of texts; the block that was not asked for longest goes first
 _KEPT_BYTES = 4_000_000  # of what is written to the store: the latest
 
 
-class Blocks:
+class Blocks(Journalled):
     """A `Memory` of bounded size. Thread-safe."""
 
     def __init__(self) -> None:
@@ -32,6 +34,7 @@ class Blocks:
                 self._texts.move_to_end(digest)
             return text
 
+    @operation
     def put(self, digest: str, text: str) -> None:
         with self._lock:
             self._bytes += len(text) - len(self._texts.pop(digest, ""))

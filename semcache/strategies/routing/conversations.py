@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from semcache.canonical import digest
+from semcache.journal import Journalled, operation
 from semcache.message import THINKING_TYPES
 from semcache.request import Json, Request
 
@@ -24,7 +25,7 @@ class Stay:
     at: float
 
 
-class Conversations:
+class Conversations(Journalled):
     """The latest conversations; the one that spoke longest ago is forgotten first. Thread-safe."""
 
     def __init__(self) -> None:
@@ -39,7 +40,10 @@ class Conversations:
             return self._stays.get(conversation_key(request))
 
     def keep(self, request: Request, arm: str, *, at: float) -> None:
-        key = conversation_key(request)
+        self._keep(conversation_key(request), arm, at)
+
+    @operation
+    def _keep(self, key: str, arm: str, at: float) -> None:
         with self._lock:
             self._stays[key] = Stay(arm, at)
             self._stays.move_to_end(key)

@@ -7,13 +7,14 @@ from collections import OrderedDict
 from threading import Lock
 
 from semcache.canonical import digest
+from semcache.journal import Journalled, operation
 from semcache.request import Request
 from semcache.strategies.compression.turns import blocks_of, first_thinking, normal_messages, unmarked
 
 _MOST = 20_000
 
 
-class Begun:
+class Begun(Journalled):
     """A bounded set of names of prompts. Thread-safe."""
 
     def __init__(self) -> None:
@@ -26,8 +27,12 @@ class Begun:
 
     def note(self, request: Request) -> None:
         """An answer with thinking came to this request, hinted: what follows it must be hinted too."""
+        self._note(_name(request, len(request.messages)))
+
+    @operation
+    def _note(self, name: str) -> None:
         with self._lock:
-            self._names[_name(request, len(request.messages))] = None
+            self._names[name] = None
             if len(self._names) > _MOST:
                 self._names.popitem(last=False)
 

@@ -14,6 +14,7 @@ from threading import Lock
 from typing import Any
 
 from semcache.canonical import digest, last_user_text
+from semcache.journal import Journalled, operation
 from semcache.request import Json, Request
 from semcache.strategies.compression.turns import blocks_of, unmarked
 
@@ -62,13 +63,14 @@ class Measured:
 
 
 @dataclass
-class Brevity:
+class Brevity(Journalled):
     """Counts by kind of request. Thread-safe, a few dozen bytes a kind."""
 
     control_share: float = CONTROL_SHARE
     _kinds: OrderedDict[str, tuple[_Side, _Side]] = field(default_factory=OrderedDict)
     _lock: Any = field(default_factory=Lock, repr=False)
 
+    @operation
     def note(self, kind: str, output_tokens: int, *, was_hinted: bool) -> None:
         """A complete answer came to a request that the hint was open to."""
         with self._lock:

@@ -8,7 +8,6 @@ from semcache.strategies.token_budget.lengths import Distribution
 
 LEAST_SEEN = 30
 LEAST_CUT_OFF = 3
-_RECOVERS = 0.5  # of runaways, when they are asked again: nobody knows until it is tried
 _MARGIN = 1.25  # a saving that is expected must be clearly one
 
 
@@ -21,21 +20,24 @@ def budget_tokens(
     asked again with the caller's own limit: that costs what was written, b tokens, and the prompt, c. All it can save
     is runaways, of which it ends each at b instead of at the limit L, where they recover when they are asked again:
 
-        r (s (L - m) - b) > P(X > b) (b + c)      r: share of answers that ran into L, s: those of them that recover,
-                                                  X: lengths of the others, m their mean
+        r (s (L - m) - b - c) > (o P(X > b) + u) (b + c)
+
+    r: share of answers that ran into L, s: those of them that recover; o: share of complete answers, X: their lengths,
+    m: their mean; u: share of those that ran into a much smaller limit, and may be of any length.
 
     The b that gains most is taken, and none where nothing ran away. `least` is what thinking needs. Prices are those
     of a token of output and of the whole prompt.
     """
-    if known is None or known.seen < LEAST_SEEN or known.cut_off_share * known.seen < LEAST_CUT_OFF:
+    if known is None or known.seen < LEAST_SEEN or output_price <= 0:
         return None
-    rate, reach = known.cut_off_share, known.lengths
+    complete = 1 - float(known.cut_shares.sum())
+    rate, unclear, reach = known.runaway_share(limit), known.unclear_share(limit), known.lengths
     candidates = reach[(reach >= least) & (reach < limit)]
-    if output_price <= 0 or not len(candidates):
+    if not len(candidates) or complete <= 0 or rate / complete * known.seen < LEAST_CUT_OFF:
         return None
-    prompt = input_price / output_price  # in tokens of output
+    again = candidates + input_price / output_price  # in tokens of output
     beyond = np.array([known.share_beyond(int(tokens) + 1) for tokens in candidates])
-    gained = rate * (_RECOVERS * (limit - known.mean_tokens) - candidates)
-    lost = (1 - rate) * beyond * (candidates + prompt)
+    gained = rate * (known.recovers * (limit - known.mean_tokens) - again)
+    lost = (complete * beyond + unclear) * again
     best = int(np.argmax(gained - _MARGIN * lost))
     return int(candidates[best]) if gained[best] > _MARGIN * lost[best] else None

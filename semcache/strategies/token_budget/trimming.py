@@ -20,6 +20,7 @@ _WEIGHTS = {"bm25": 1.0, "overlap": 0.5}
 _LONGEST_QUESTION = 1_500  # characters: what is longer is no question
 _MOST_PARAGRAPHS = 2_000
 _NUMBER_OR_ID = re.compile(r"\b(?=\w*\d)[\w#./-]*\w\b|\b[A-Z]{2,}\b|\"[^\"\n]{2,80}\"")
+_DIGIT = re.compile(r"\d")
 _NOT_PROSE = re.compile(r"^\s{4,}\S|```|^\s*[\[{<|]|[{};]\s*$", re.MULTILINE)
 
 
@@ -36,7 +37,8 @@ def trimmed(request: Request, model: Model) -> Request | None:
     """The request with less reference text in its last turn; None where there is nothing that may be left out.
 
     Only paragraphs of prose go, never the first or the last, nor one that instructs, asks, or holds a number, an id
-    or a quoted word of the question. A block that the caller marked for the prompt cache stays whole.
+    or a quoted word of the question; where the question asks for a number, an id or a time, none that holds any. A
+    block that the caller marked for the prompt cache stays whole.
     """
     if not request.messages or request.messages[-1].get("role") != "user":
         return None
@@ -81,7 +83,8 @@ def _paragraphs(text: str) -> list[str]:
 def _kept(found: _Text) -> frozenset[int]:
     """The paragraphs that must stay, and the most relevant others as far as the budget goes."""
     paragraphs = found.paragraphs
-    bound = {place for place, text in enumerate(paragraphs) if _must_stay(text, found.question)}
+    wanted = _Wanted.by(found.question)
+    bound = {place for place, text in enumerate(paragraphs) if _must_stay(text, wanted)}
     bound |= {0, len(paragraphs) - 1}
     sizes = [estimate_tokens(text) for text in paragraphs]
     room = _rules().keep_share * sum(sizes) - sum(sizes[place] for place in bound)
@@ -94,9 +97,23 @@ def _kept(found: _Text) -> frozenset[int]:
     return frozenset(kept)
 
 
-def _must_stay(text: str, question: str) -> bool:
-    named = {found.strip('"').casefold() for found in _NUMBER_OR_ID.findall(question)}
-    is_named = any(name in text.casefold() for name in named)
+@dataclass(frozen=True)
+class _Wanted:
+    """What a question names, and whether it asks for a number, an id or a time."""
+
+    named: frozenset[str]
+    numbers: bool
+
+    @classmethod
+    def by(cls, question: str) -> _Wanted:
+        named = frozenset(found.strip('"').casefold() for found in _NUMBER_OR_ID.findall(question))
+        return cls(named, any(each.search(question) for each in _rules().asks_for_numbers))
+
+
+def _must_stay(text: str, wanted: _Wanted) -> bool:
+    if wanted.numbers and _DIGIT.search(text):
+        return True
+    is_named = any(name in text.casefold() for name in wanted.named)
     told = " ".join(text.split())
     is_told = len(told) < _LONGEST_QUESTION and any(each.search(told) for each in _rules().instructions)
     return is_named or is_told or _NOT_PROSE.search(text) is not None
@@ -139,6 +156,7 @@ class _Rules:
     marker_one: str
     marker_more: str
     instructions: tuple[re.Pattern[str], ...]
+    asks_for_numbers: tuple[re.Pattern[str], ...]
     about_all: tuple[re.Pattern[str], ...]
 
 
@@ -152,6 +170,6 @@ def _rules() -> _Rules:
         data["marker_more"],
         *(
             tuple(re.compile(pattern, re.IGNORECASE) for pattern in data[name])
-            for name in ("instructions", "about_all")
+            for name in ("instructions", "asks_for_numbers", "about_all")
         ),
     )

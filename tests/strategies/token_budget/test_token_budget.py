@@ -17,10 +17,14 @@ from hypothesis import strategies as st
 from semcache import SemanticCache, Settings
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import Json, Request
+from semcache.stores.memory import MemoryStore
+from semcache.strategies.breakpoints.breakers import Breakers
+from semcache.strategies.keeping import Keeping
 from semcache.strategies.token_budget.begun import Begun
 from semcache.strategies.token_budget.brevity import Brevity, hinted, may_be_hinted
 from semcache.strategies.token_budget.budget import budget_tokens
 from semcache.strategies.token_budget.lengths import Lengths
+from semcache.strategies.token_budget.step import kind_of
 from semcache.upstream.simulator import Reply, Simulator
 
 SONNET = "claude-sonnet-5-5"
@@ -79,6 +83,38 @@ def test_a_budget_is_never_above_the_callers_limit_nor_below_what_thinking_needs
     assert found is None or least <= found < limit
 
 
+def test_answers_cut_at_a_small_limit_are_no_runaways_of_a_large_one() -> None:
+    lengths = lengths_of([random.Random(n).randint(50, 100) for n in range(300)])
+    for _ in range(100):
+        lengths.note("kind", 100, None, was_cut_off=True)
+    known = lengths.of("kind", None)
+    assert known is not None
+    assert known.runaway_share(8_000) == 0
+    assert known.unclear_share(8_000) == pytest.approx(0.25)
+    assert budget(lengths, limit=8_000) is None
+
+
+def test_runaways_that_never_recover_are_soon_left_to_run() -> None:
+    lengths = lengths_of([200] * 300, cut_off=30)
+    assert budget(lengths) is not None
+    for _ in range(100):
+        lengths.note("kind", 20_000, None, was_cut_off=True)
+        lengths.note_relapsed("kind")
+    assert budget(lengths) is None
+
+
+def test_runaways_that_recover_stay_known_as_runaways() -> None:
+    lengths = lengths_of([200] * 300, cut_off=30)
+    for _ in range(1_000):
+        known = lengths.of("kind", None)
+        assert known is not None
+        lengths.note_recovered("kind", 200, limit=20_000, chance=known.runaway_chance(300, 20_000))
+    known = lengths.of("kind", None)
+    assert known is not None
+    assert known.recovers > 0.9
+    assert budget(lengths) is not None
+
+
 def test_similar_requests_count_more_than_the_rest_of_their_kind() -> None:
     lengths, chance = Lengths(), np.random.default_rng(0)
     near, far = (vector / np.linalg.norm(vector) for vector in chance.normal(size=(2, 32)).astype(np.float32))
@@ -98,6 +134,25 @@ def test_lengths_survive_a_restart() -> None:
     assert budget(again) == budget(lengths)
     with pytest.raises((ValueError, KeyError)):
         again.restore(b'{"kind": {"counts": [1], "cut_off": 0, "tokens": 1}}')
+
+
+def test_processes_on_one_store_learn_lengths_and_breakers_together() -> None:
+    store = MemoryStore()
+    store.is_shared = True
+    known = [(Keeping(store), Lengths(), Breakers()) for _ in range(2)]
+    for number, (keeping, lengths, breakers) in enumerate(known):
+        keeping.keep("lengths", lengths)
+        keeping.keep("breakers", breakers)
+        lengths.note_recovered("kind", 100, limit=8_000, chance=0.5)
+        lengths.note_relapsed("kind")
+        for minute in (10, 20):
+            breakers.note(Request({"system": f"{'It was so. ' * 50}{number}:{minute} {'Then it went on. ' * 50}"}))
+    for keeping, _, _ in (*known, *known):
+        keeping.save()
+    found = [lengths.of("kind", None) for _, lengths, _ in known]
+    assert [each.recovers for each in found if each is not None] == [pytest.approx(2 / 5)] * 2
+    assert [len(breakers.all()) for _, _, breakers in known] == [1, 1]
+    assert {each.times for _, _, breakers in known for each in breakers.all()} == {2}
 
 
 # through the library
@@ -158,6 +213,31 @@ def test_what_runs_into_the_callers_own_limit_does_so_as_ever(opened: Opening) -
     cut = [answer for answer in answers if answer.message.stop_reason == "max_tokens"]
     assert len(cut) == 24
     assert all(answer.message.usage.output_tokens == 8_000 for answer in cut)
+
+
+def test_runaways_that_never_recover_cost_little_more_than_without_budgets(opened: Opening) -> None:
+    budgeted, plain = opened(Moody(10, recovers=False)), opened(Moody(10, recovers=False), strategies=())
+    ask_many(budgeted, 400)
+    ask_many(plain, 400)
+    assert budgeted.parts.upstream.bill_usd < Decimal("1.01") * plain.parts.upstream.bill_usd
+
+
+def test_answers_are_alike_by_the_task_that_the_words_tell() -> None:
+    model = PriceBook.load(find_claude_manifest(None)).model(UNTHINKING)
+    assert model is not None
+    said = "Classify the sentiment of this review as positive, negative or neutral: I loved it."
+    asked = {"model": UNTHINKING, "max_tokens": 9, "messages": [{"role": "user", "content": said}]}
+    assert kind_of(Request(asked), model).split("/")[1] == "classification"
+
+
+def test_an_explanation_says_how_much_room_an_answer_first_gets(opened: Opening) -> None:
+    cache = opened(Moody(10))
+    question = "Tell me of number 1001"
+    assert cache.explain_sending(question, model=UNTHINKING, max_tokens=8_000).first_max_tokens is None
+    ask_many(cache, 120)
+    room = cache.explain_sending(question, model=UNTHINKING, max_tokens=8_000).first_max_tokens
+    assert room is not None
+    assert 100 < room < 1_000
 
 
 def test_a_stream_always_has_all_the_room(opened: Opening) -> None:

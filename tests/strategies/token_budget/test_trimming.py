@@ -79,6 +79,16 @@ def test_what_instructs_asks_or_is_named_is_never_left_out(kept: str) -> None:
     assert kept in found
 
 
+@pytest.mark.parametrize("question", ["How much is it in the off season?", "When does it open?", "What is its id?"])
+def test_who_asks_for_a_number_or_a_time_keeps_every_paragraph_that_holds_one(question: str) -> None:
+    parts = [paragraph(topic) for topic in TOPICS]
+    told = "Visitors pay 14 euros, and it opens at 9:30 under licence KX-20."
+    found = cut("\n\n".join([*parts[:6], told, *parts[6:], question]))
+    assert found is not None
+    assert told in found
+    assert len(found) < 0.7 * len(TEXT)
+
+
 @pytest.mark.parametrize(
     "content",
     [

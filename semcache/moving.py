@@ -1,0 +1,155 @@
+"""Moving house: all that one store holds, into another. What was moved before is not moved again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+
+from semcache.decision.beliefs import LABELS_KEPT
+from semcache.entry import Embedding, Entry, Exemplar
+from semcache.errors import StoreError
+from semcache.learning.audit_log import AUDIT
+from semcache.learning.audit_log import KEPT as AUDITS_KEPT
+from semcache.learning.keeping import LABEL
+from semcache.request import encode_json
+from semcache.stores.ledger_book import LedgerQuery, LedgerRow
+from semcache.stores.store import Selection, Store
+
+EmbedMany = Callable[[Sequence[str]], list[Embedding]]
+
+_DAY_SECONDS = 86_400.0
+_LEDGER_ROWS = 5_000  # read at a time
+_SERVINGS = 1_000  # of one entry
+_AT_ONCE = 500  # entries that are asked for again
+
+
+@dataclass
+class Moved:
+    """How much of each kind was moved; `known` entries were there already, `embedded` texts came from another model."""
+
+    entries: int = 0
+    known: int = 0
+    embedded: int = 0
+    withdrawn: int = 0
+    servings: int = 0
+    observations: int = 0
+    documents: int = 0
+    ledger_rows: int = 0
+
+
+def move(
+    source: Store, target: Store, *, embed_many: EmbedMany, on_progress: Callable[[int], None] = lambda count: None
+) -> Moved:
+    """Copy everything but batches. Both may be in use; what the source gets meanwhile is copied by the next call.
+
+    Resumable: call it again. An entry that is removed from the source while it is being copied is removed from the
+    target too. `on_progress` is told how many entries have been looked at. Raises `StoreError`, first of all where the
+    target knows tenants by another secret: their answers could not be found there.
+    """
+    moved = Moved()
+    _move_secrets(source, target)
+    moved.documents = _move_documents(source, target)
+    moved.observations = _move_observations(source, target)
+    moved.ledger_rows = _move_ledger(source, target)
+    names = []
+    for place, (entry, exemplars) in enumerate(source.scan(), start=1):
+        names.append(entry.id)
+        if _is_there(target, entry, exemplars):
+            moved.known += 1
+        else:
+            _move_entry(source, target, entry, _of_this_model(exemplars, embed_many, moved), moved)
+        on_progress(place)
+    target.flush()
+    moved.withdrawn = _withdraw(source, target, names)
+    return moved
+
+
+def _move_secrets(source: Store, target: Store) -> None:
+    for name, value in source.secrets().items():
+        if not target.keep_secret(name, value):
+            raise StoreError(
+                f"store copy: the target has a secret {name!r} of its own, so it would not know the tenants of the "
+                "source; copy into a store that no service has used yet"
+            )
+
+
+def _move_documents(source: Store, target: Store) -> int:
+    count = 0
+    for name in source.documents(""):
+        content = source.load_document(name)
+        if content is not None and content != target.load_document(name):
+            target.save_document(name, content)
+            count += 1
+    return count
+
+
+def _move_observations(source: Store, target: Store) -> int:
+    """Of each kind all at once, in one transaction: so they are there, or not."""
+    count = 0
+    for kind, most in ((LABEL, LABELS_KEPT), (AUDIT, AUDITS_KEPT)):
+        if target.observations(kind, limit=1):
+            continue
+        rows = source.observations(kind, limit=most)
+        target.observe(rows[::-1])
+        count += len(rows)
+    return count
+
+
+def _move_ledger(source: Store, target: Store) -> int:
+    """Day by day: a day whose rows are not as many as the source's is put in the place of what the target has of it."""
+    count = 0
+    for group in source.ledger_groups(LedgerQuery(by=("day",))):
+        begin = datetime.fromisoformat(group.key[0]).replace(tzinfo=UTC).timestamp()
+        day = LedgerQuery(since=begin, until=begin + _DAY_SECONDS)
+        rows = list(_rows(source, day))
+        if len(rows) != sum(1 for _ in _rows(target, day)):
+            target.replace_ledger(begin, begin + _DAY_SECONDS, rows)
+            count += len(rows)
+    return count
+
+
+def _rows(store: Store, query: LedgerQuery) -> Iterator[LedgerRow]:
+    after = 0
+    while portion := store.ledger_rows(query, after=after, limit=_LEDGER_ROWS):
+        yield from (row for _, row in portion)
+        after = portion[-1][0]
+
+
+def _is_there(target: Store, entry: Entry, exemplars: list[Exemplar]) -> bool:
+    known = target.get(entry.id)
+    if known is None or encode_json(known.message.body) != encode_json(entry.message.body):
+        return False
+    kept = target.exemplars(entry.id)
+    return all(each.embedding.vector.any() for each in kept) and _labels(kept) == _labels(exemplars)
+
+
+def _labels(exemplars: list[Exemplar]) -> list[tuple[str, str, str]]:
+    return sorted((each.text, each.label.name, each.key) for each in exemplars)
+
+
+def _of_this_model(exemplars: list[Exemplar], embed_many: EmbedMany, moved: Moved) -> list[Exemplar]:
+    """A store gives zeros for the vectors of another model: such texts are embedded anew."""
+    foreign = [each.text for each in exemplars if not each.embedding.vector.any()]
+    made = iter(embed_many(foreign)) if foreign else iter(())
+    moved.embedded += len(foreign)
+    return [each if each.embedding.vector.any() else replace(each, embedding=next(made)) for each in exemplars]
+
+
+def _move_entry(source: Store, target: Store, entry: Entry, exemplars: list[Exemplar], moved: Moved) -> None:
+    target.put(entry, exemplars)
+    moved.entries += 1
+    for serving in reversed(source.servings_of(entry.id, limit=_SERVINGS)):
+        target.record_serving(serving)
+        moved.servings += 1
+
+
+def _withdraw(source: Store, target: Store, names: list[str]) -> int:
+    """What was removed from the source while it was being copied must not live on in the target."""
+    count, rest = 0, iter(names)
+    while portion := list(islice(rest, _AT_ONCE)):
+        gone = tuple(name for name in portion if source.get(name) is None and target.get(name) is not None)
+        if gone:
+            count += target.delete(Selection(entry_ids=gone))
+    return count

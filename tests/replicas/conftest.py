@@ -1,0 +1,31 @@
+"""One fleet for each way in which several processes may share a store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from fleets import Fleet, serving, simulating
+
+StartFleet = Callable[..., AbstractContextManager[Fleet]]
+
+
+@contextmanager
+def workers_on_one_host(
+    folder: Path, *, head_delay_seconds: float = 0.0, replicas: int = 3, **variables: str
+) -> Iterator[Fleet]:
+    with ExitStack() as stack:
+        upstream, simulator = stack.enter_context(simulating(head_delay_seconds=head_delay_seconds))
+        given = {"SEMCACHE_UPSTREAM": upstream, "SEMCACHE_AUDITS": "false", **variables}
+        url, process = stack.enter_context(serving(folder, "--workers", str(replicas), variables=given))
+        yield Fleet([url] * replicas, simulator, [process])
+
+
+@pytest.fixture(params=["workers"])
+def start_fleet(request: pytest.FixtureRequest, tmp_path: Path) -> StartFleet:
+    def start(**options: object) -> AbstractContextManager[Fleet]:
+        return workers_on_one_host(tmp_path, **options)  # type: ignore[arg-type]
+
+    return start

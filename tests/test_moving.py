@@ -1,0 +1,150 @@
+"""Moving house: everything arrives, nothing arrives twice, and an interrupted move goes on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import Clock
+from stores.store_samples import SCOPE, embedding, entry, exemplar, ledger_row, observation, put, serving
+
+from semcache.embedders.hashed import HashedEmbedder
+from semcache.entry import Entry, Label
+from semcache.errors import StoreError
+from semcache.moving import Moved, move
+from semcache.stores.ledger_book import LedgerQuery
+from semcache.stores.local.store import LocalStore
+from semcache.stores.memory import MemoryStore
+from semcache.stores.store import Selection, Store
+
+EMBEDDER = HashedEmbedder()
+DIMS = EMBEDDER.dims
+Opening = Callable[..., LocalStore]
+
+
+@pytest.fixture
+def open_at(tmp_path: Path, clock: Clock) -> Iterator[Opening]:
+    opened: list[LocalStore] = []
+
+    def open_one(name: str, *, space: str = "space") -> LocalStore:
+        opened.append(LocalStore(tmp_path / name, space=space, dims=DIMS, clock=clock))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+def filled(store: Store) -> Store:
+    """A bit of everything."""
+    vector = EMBEDDER.embed("When may I return it?")
+    kept = store.put(entry("k1", tags=("returns",), hits=3), [exemplar(entry("k1"), vector)])
+    other = embedding(1.0, 0.5, dims=DIMS)
+    store.add_exemplar(exemplar(kept, other, text="May I keep it?", label=Label.NEGATIVE))
+    put(store, "k2", embedding(0.0, 1.0, dims=DIMS), expires_at=1_800_009_999.0)
+    store.record_serving(serving("msg_served", kept.id))
+    store.observe([observation("label", at=float(at)) for at in range(3)])
+    store.save_document("beliefs/shop", b"{}")
+    store.book([ledger_row(at=1_800_000_000.0 + 40_000 * number) for number in range(5)])
+    store.secret("tenants")
+    return store
+
+
+def moved(source: Store, target: Store, **options: Any) -> Moved:
+    return move(source, target, embed_many=EMBEDDER.embed_many, **options)
+
+
+def contents(store: Store) -> list[Any]:
+    entries = [
+        (each, [(one.text, one.label, one.embedding.vector.tolist()) for one in made]) for each, made in store.scan()
+    ]
+    return [
+        entries,
+        store.ledger_groups(LedgerQuery(by=("day", "outcome"))),
+        store.observations("label", limit=10),
+        store.document_versions("").keys(),
+        store.secrets(),
+        [store.servings_of(each.id, limit=10) for each, _ in entries],
+    ]
+
+
+def test_everything_arrives(open_at: Opening) -> None:
+    source, target = filled(open_at("source")), open_at("target")
+    report = moved(source, target)
+    assert (report.entries, report.ledger_rows, report.observations, report.servings) == (2, 5, 3, 1)
+    assert contents(target) == contents(source)
+    found = target.nearest(SCOPE, EMBEDDER.embed("When may I return it?"))
+    assert found[0].similarity == pytest.approx(1.0)
+
+
+def test_moving_again_changes_nothing(open_at: Opening) -> None:
+    source, target = filled(open_at("source")), open_at("target")
+    moved(source, target)
+    again = moved(source, target)
+    assert again == Moved(known=2)
+    assert contents(target) == contents(source)
+
+
+@pytest.mark.parametrize("survives", range(6))
+def test_a_move_that_broke_off_goes_on(open_at: Opening, survives: int) -> None:
+    source, target = filled(open_at("source")), open_at("target")
+    writes = itertools.count()
+
+    class Breaking:
+        """Passes everything on, and breaks at one of the writes."""
+
+        def __getattr__(self, name: str) -> Any:
+            if (
+                name in ("put", "replace_ledger", "observe", "save_document", "keep_secret")
+                and next(writes) == survives
+            ):
+                raise StoreError("gone")
+            return getattr(target, name)
+
+    with pytest.raises(StoreError, match="gone"):
+        moved(source, Breaking())  # type: ignore[arg-type]
+    moved(source, target)
+    assert contents(target) == contents(source)
+
+
+def test_a_new_model_s_vectors_are_made_on_the_way(open_at: Opening) -> None:
+    before = open_at("source", space="of the old model")
+    vector = embedding(1.0, dims=DIMS)
+    before.put(entry("k1"), [exemplar(entry("k1"), vector, text="When may I return it?")])
+    source, target = open_at("source", space="of the new model"), open_at("target", space="of the new model")
+    assert moved(source, target).embedded == 1
+    assert target.nearest(SCOPE, EMBEDDER.embed("When may I return it?"))[0].similarity == pytest.approx(1.0)
+
+
+def test_what_is_purged_from_the_source_meanwhile_does_not_live_on(clock: Clock) -> None:
+    source, target = MemoryStore(clock=clock), MemoryStore(clock=clock)
+    first, second = put(source, "k1"), put(source, "k2")
+
+    def purge(place: int) -> None:
+        if place == 2:
+            source.delete(Selection(entry_ids=(first.id,)))
+
+    assert moved(source, target, on_progress=purge).withdrawn == 1
+    assert [each.id for each, _ in target.scan()] == [second.id]
+
+
+def test_a_store_with_tenants_of_its_own_is_refused(clock: Clock) -> None:
+    source, target = MemoryStore(clock=clock), MemoryStore(clock=clock)
+    source.secret("tenants")
+    target.secret("tenants")
+    put(source, "k1")
+    with pytest.raises(StoreError, match="no service has used"):
+        moved(source, target)
+    assert target.stats().entries == 0
+
+
+def test_what_comes_in_while_moving_comes_with_the_next_move(clock: Clock) -> None:
+    source, target = MemoryStore(clock=clock), MemoryStore(clock=clock)
+    put(source, "k1")
+    late: list[Entry] = []
+    moved(source, target, on_progress=lambda place: late.append(put(source, "k2")) if not late else None)
+    assert moved(source, target).entries == 1
+    assert target.get(late[0].id) is not None
