@@ -90,6 +90,9 @@ class PostgresBatches:
     def unended(self) -> list[BatchRecord]:
         return self._records("counts IS NULL")
 
+    def newest(self, *, limit: int) -> list[BatchRecord]:
+        return self._records("true", order="seq DESC", limit=limit)
+
     def ended_before(self, accepted_before: float) -> list[BatchRecord]:
         found = self._records("counts IS NOT NULL AND accepted_at < %s", accepted_before)
         return [each for each in found if isinstance(each.state, BatchEnded)]
