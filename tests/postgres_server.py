@@ -234,6 +234,7 @@ class Databases:
 _EMPTY = """DO $$ DECLARE t record; BEGIN
     IF to_regclass('semcache.entries') IS NULL THEN RETURN; END IF;
     DELETE FROM semcache.entries;
+    DELETE FROM semcache.spaces;
     DELETE FROM semcache.batches;
     DELETE FROM semcache.generations WHERE namespace <> '';
     UPDATE semcache.generations SET generation = 0 WHERE generation <> 0;
@@ -241,7 +242,7 @@ _EMPTY = """DO $$ DECLARE t record; BEGIN
         EXECUTE format('DELETE FROM semcache.%I', t.name);
     END LOOP;
     FOR t IN SELECT schemaname, sequencename FROM pg_sequences
-        WHERE schemaname = 'semcache' AND last_value IS NOT NULL AND sequencename <> 'spaces_id_seq' LOOP
+        WHERE schemaname = 'semcache' AND last_value IS NOT NULL LOOP
         PERFORM setval(format('%I.%I', t.schemaname, t.sequencename), 1, false);
     END LOOP;
 END $$"""
