@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from store_samples import DIMS, SPACE
 
 from semcache.errors import SettingsError
-from semcache.stores.opening import open_store
 from semcache.stores.postgres.address import read_address
 
 PRIVATE = "postgresql://me:hunter2@one,two/shop"
@@ -62,12 +60,17 @@ def test_a_wrong_parameter_is_named_and_the_password_is_not(query: str, said: st
     assert caught.value.__cause__ is None
 
 
-def test_missing_packages_are_named_with_the_extra_that_brings_them(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-    for name in [name for name in sys.modules if name.startswith("semcache.stores.postgres")]:
-        monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(SettingsError, match=r"semcache\[postgres\]"):
-        open_store(PRIVATE, data_dir=tmp_path, space=SPACE, dims=DIMS)
+def test_missing_packages_are_named_with_the_extra_that_brings_them(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['psycopg'] = None\n"
+        "from pathlib import Path\nfrom semcache.errors import SettingsError\n"
+        "from semcache.stores.opening import open_store\n"
+        f"try: open_store({PRIVATE!r}, data_dir=Path('.'), space='s', dims=8)\n"
+        "except SettingsError as error: sys.stdout.write(str(error))"
+    )
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "pip install 'semcache[postgres]'" in said.stdout
+    assert "hunter2" not in said.stdout
 
 
 def test_other_stores_need_no_postgresql() -> None:
