@@ -39,7 +39,8 @@ class Priced:
 def bill_of(request: Request, answer: Answer, recount: Recount) -> tuple[BillLine, ...]:
     """Steps from the request as it came to the answer that was given, then the calls that were paid for beside it."""
     served, usage = answer.message.model or request.model, answer.message.usage
-    start = replace(_unassisted(request, answer), is_batch=False)
+    start = _unassisted(request, answer)
+    start = replace(start, is_batch=False) if start.is_batch else start  # not for nothing: this is on the path of a hit
     baseline = BillLine(BASELINE, *recount(request, served, start))
     caused = [_caused(attempt) for attempt in answer.attempts if not attempt.message.coalesced]
     if (free := _free_of_charge(answer)) is not None:
@@ -163,7 +164,8 @@ def _without_idle(steps: Sequence[BillLine]) -> list[BillLine]:
 def _unassisted(request: Request, answer: Answer) -> Usage:
     """What would have been counted for the request as it came: nothing left out, and only his own marks."""
     usage, call = answer.message.usage, answer.call
-    usage = replace(usage, output_tokens=usage.output_tokens + sum(tokens for _, tokens in answer.spared))
+    if answer.spared:
+        usage = replace(usage, output_tokens=usage.output_tokens + sum(tokens for _, tokens in answer.spared))
     if call is None:
         return usage
     has_marks = b'"cache_control"' in request.content()

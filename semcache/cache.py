@@ -22,6 +22,7 @@ from semcache.policy import Policy
 from semcache.replaying import replayed
 from semcache.request import Mode, Request
 from semcache.search import NEAREST, UNAVAILABLE, Search, home_of
+from semcache.stopwatch import Stage
 from semcache.stores.store import Serving, Store
 from semcache.storing import Storing
 from semcache.turns import Turns
@@ -71,8 +72,10 @@ class Cache:
         except UpstreamError as error:
             error.lookup = lookup
             raise
+        request.stopwatch.lap(Stage.UPSTREAM)
         answer = self._remember(request, replace(answer, lookup=lookup))
         self._noted("answer", lambda: self._note_answer(request, answer))
+        request.stopwatch.lap(Stage.STORE)
         return answer
 
     def lookup(self, request: Request) -> Lookup:
@@ -97,6 +100,7 @@ class Cache:
         self._noted("hit", lambda: self._note_hit(request, hit))
         if self._soon_expires(hit.entry):
             self._noted("age", lambda: self._learning.note_stale(hit.entry, question, request, self.keeping(request)))
+        request.stopwatch.lap(Stage.SERVE)
         logger.debug("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
         return Answer(message=message, lookup=hit)
 
@@ -146,6 +150,7 @@ class Cache:
     def _looked_up(self, request: Request) -> Lookup:
         identity = identify(request)
         permission = lookup_permission(request, identity)
+        request.stopwatch.lap(Stage.IDENTIFY)
         if isinstance(permission, NoLookup):
             return Bypass(permission.reason, would_be=self._refreshing(request, identity, permission))
         found = self._search.find(request, identity, permission)

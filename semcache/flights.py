@@ -296,4 +296,4 @@ def _worth_another_attempt(error: UpstreamError) -> bool:
 
 def _wire_request(call: Call) -> UpstreamRequest:
     request = call.request
-    return UpstreamRequest("POST", "/v1/messages", request.query, request.headers, request.content())
+    return UpstreamRequest("POST", "/v1/messages", request.query, request.headers, request.content(), request.model)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from semcache.attribution import NOTHING, Priced, bill_of, call_line, cost_of, priced
 from semcache.entry import Bypass, Hit, Kind, Miss
@@ -15,11 +16,14 @@ from semcache.errors import StoreError
 from semcache.exchange import Answer, Exchange, Forward, route_in_words, strategies_of
 from semcache.message import Message
 from semcache.request import Request
+from semcache.stopwatch import Stage
 from semcache.stores.ledger_book import BASELINE, BillLine, LedgerRow
 from semcache.stores.store import Store
 from semcache.tariff import Price, Recount
 
 logger = logging.getLogger(__name__)
+
+_MakeRow = Callable[[], LedgerRow]
 
 ROWS_BUFFERED = 64
 SECONDS_BUFFERED = 1.0
@@ -42,10 +46,20 @@ class Ledger:
         self._price = price
         self._recount = recount or (lambda request, served, usage: (served, usage))
         self._clock = clock
-        self._rows: list[LedgerRow] = []
+        self._rows: list[_MakeRow] = []
         self._written_at = clock()
         self._lock = threading.Lock()
         self._overhead: tuple[Decimal, int] = (Decimal(0), 0)
+        self._see: Callable[[Sequence[LedgerRow]], None] = lambda rows: None
+
+    def watch(self, see: Callable[[Sequence[LedgerRow]], None]) -> None:
+        """Show every row to whoever counts, when it is written: not on the path of its request."""
+        self._see = see
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are yet to be written."""
+        return len(self._rows)
 
     @property
     def overhead(self) -> tuple[Decimal, int]:
@@ -56,7 +70,8 @@ class Ledger:
         """The outermost layer. A request that fails upstream costs nothing and is not booked."""
         began_at = self._clock()
         answer, row = self._booked(request, (yield from forward(request)), began_at)
-        self._append(row)
+        self._append(row, self._clock())
+        request.stopwatch.lap(Stage.BOOK)
         return answer
 
     def priced(self, request: Request, answer: Answer) -> Answer:
@@ -95,7 +110,7 @@ class Ledger:
             spent, unpriced = self._overhead
             self._overhead = spent + row.cost_usd, unpriced + (known is None)
         self._on_overhead(row)
-        self._append(row)
+        self._append(lambda: row, row.at)
 
     def cost_of_own(self, model: str, message: Message) -> Decimal | None:
         """What such a call costs; None: the model has no known price."""
@@ -104,27 +119,31 @@ class Ledger:
     def flush(self) -> None:
         """Write what is buffered; a store that fails costs bookkeeping, never an answer."""
         with self._lock:
-            rows, self._rows, self._written_at = self._rows, [], self._clock()
+            waiting, self._rows, self._written_at = self._rows, [], self._clock()
+        rows = [make() for make in waiting]
+        if rows:
+            self._see(rows)
         try:
             if rows:
                 self._store.book(rows)
         except StoreError as error:
             logger.warning("%d ledger rows lost: %s", len(rows), type(error).__name__)
 
-    def _append(self, row: LedgerRow) -> None:
+    def _append(self, make: _MakeRow, at: float) -> None:
         with self._lock:
-            self._rows.append(row)
-            is_due = len(self._rows) >= ROWS_BUFFERED or row.at - self._written_at >= SECONDS_BUFFERED
+            self._rows.append(make)
+            is_due = len(self._rows) >= ROWS_BUFFERED or at - self._written_at >= SECONDS_BUFFERED
         if is_due:
             self.flush()
 
-    def _booked(self, request: Request, answer: Answer, began_at: float | None = None) -> tuple[Answer, LedgerRow]:
+    def _booked(self, request: Request, answer: Answer, began_at: float | None = None) -> tuple[Answer, _MakeRow]:
+        """The priced answer, and its row, which is made when it is written: not on the path of the request."""
         bill, now = bill_of(request, answer, self._recount), self._clock()
         known = priced(bill, self._price)
         cost = known.cost_usd if known is not None else cost_of(bill, self._price)
         answer = replace(answer, cost_usd=cost, baseline_usd=known.baseline_usd if known is not None else None)
         latency_ms = 0.0 if began_at is None else (now - began_at) * 1000
-        return answer, _row(request, answer, known, bill, at=now, latency_ms=latency_ms)
+        return answer, partial(_row, request, answer, known, bill, at=now, latency_ms=latency_ms)
 
 
 def _row(  # noqa: PLR0913 - all that a row is made of

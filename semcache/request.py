@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from semcache.errors import InvalidRequest
+from semcache.stopwatch import UNTIMED, Stopwatch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,6 +102,7 @@ class Request:
         default=None, repr=False, compare=False
     )  # of the last user text, where it was looked up
     siblings: Siblings | None = field(default=None, repr=False, compare=False)  # the batch that it is one of
+    stopwatch: Stopwatch = field(default=UNTIMED, repr=False, compare=False)
 
     @classmethod
     def parse(cls, raw: bytes, **known: Any) -> Request:

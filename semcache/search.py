@@ -16,6 +16,7 @@ from semcache.entry import Candidate, Considered, Embedding, Entry, Hit, HitKind
 from semcache.errors import EmbedderError
 from semcache.faq import fold_question
 from semcache.request import Mode, Request
+from semcache.stopwatch import Stage
 from semcache.stores.store import Selection, Store
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,7 @@ class Search:
         place = home_of(request, identity, permission)
         faq = self._faq_scopes(request) if permission.faq and place.text is not None else []
         exact = self._exact_faq(request, place.text or "", faq) or self.exact(request, place.miss("").places)
+        request.stopwatch.lap(Stage.EXACT)
         if exact is not None:
             exact = replace(exact, question=place.text)
         if exact is not None and not self._may_be_superseded(exact, faq):
@@ -140,6 +142,7 @@ class Search:
             return None
         verdict = self._decider.decide(trail.question, trail.embedding, candidates, objection=trail.objection)
         trail.considered += verdict.considered
+        request.stopwatch.lap(Stage.DECIDE)
         if isinstance(verdict, Accepted):
             chosen = verdict.candidate
             considered = _likeliest_first(trail.considered)
@@ -154,12 +157,15 @@ class Search:
             if not self._store.has_exemplars(scope):
                 continue
             if trail.embedding is None:
+                request.stopwatch.lap(Stage.NEAREST)
                 trail.embedding = self.embed(trail.question)
+                request.stopwatch.lap(Stage.EMBED)
             if trail.embedding is None:
                 trail.reason = UNAVAILABLE
                 return []
             near = self._store.nearest(scope, trail.embedding, k=NEAREST)
             found += [candidate for candidate in near if self._fits(candidate.entry, request, now)]
+            request.stopwatch.lap(Stage.NEAREST)
         return sorted(found, key=lambda candidate: -candidate.similarity)
 
     def _fits(self, entry: Entry, request: Request, now: float) -> bool:

@@ -66,6 +66,9 @@ class Settings:
     threads: int | None = None
     workers: int = 1
     log_level: str = "INFO"
+    log_format: str = "text"
+    log_texts: bool = False
+    traces: bool | None = None
     record: Path | None = None
     record_redacted: bool = True
     usd_per_day: float | None = None
@@ -105,6 +108,7 @@ class Settings:
         _check(self.workers > 0, "workers: must be greater than 0")
         _check(self.threads is None or self.threads > 0, "threads: must be greater than 0")
         _check(self.log_level in ("DEBUG", "INFO", "WARNING", "ERROR"), "log_level: use DEBUG, INFO, WARNING or ERROR")
+        _check(self.log_format in ("text", "json"), "log_format: use text or json")
         known = {key.label for key in self.api_keys}
         for name, namespace in self.namespaces.items():
             strangers = [label for label in namespace.members if label not in known]
@@ -150,7 +154,10 @@ ABOUT = {
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
     "workers": "worker processes of `semcache serve`, which share the store",
-    "log_level": "DEBUG, INFO, WARNING or ERROR; prompts and keys are never logged",
+    "log_level": "DEBUG, INFO, WARNING or ERROR; prompts are logged only with `log_texts`, keys never",
+    "log_format": "text, or json: one JSON object a line",
+    "log_texts": "put question and answer into each request's log line, for all who read the log: to debug",
+    "traces": "send OpenTelemetry traces; default: where OTEL_EXPORTER_OTLP_ENDPOINT is set. Needs `semcache[otel]`",
     "record": "file to which every request and its answer is appended, for `semcache replay`; none: no file",
     "record_redacted": "replace credentials, mail addresses and long numbers in the recording by marks",
     "usd_per_day": "dollars that may be spent upstream in a day (UTC); then misses are refused, hits still served",

@@ -42,6 +42,12 @@ class Limits:
     def are_none(self) -> bool:
         return all(limit.is_none for limit in (self.service, self.credential, *self.namespaces.values()))
 
+    def of(self, account: str) -> Limit:
+        """The limit of an account."""
+        kind, _, name = account.partition(" ")
+        own = {"service": self.service, "credential": self.credential}
+        return own[kind] if kind in own else self.namespaces.get(name, Limit())
+
     def accounts(self, namespace: str, credential: str) -> Iterator[tuple[str, Limit]]:
         """The accounts that a request is charged to, each with its limit; those without one are left out."""
         named = (
@@ -50,17 +56,6 @@ class Limits:
             (f"credential {credential[:12]}", self.credential),
         )
         yield from ((name, limit) for name, limit in named if not limit.is_none)
-
-    def of(self, account: str) -> Limit:
-        """The limit of an account by its name."""
-        kind, _, name = account.partition(" ")
-        match kind:
-            case "service":
-                return self.service
-            case "credential":
-                return self.credential
-            case _:
-                return self.namespaces.get(name, Limit())
 
 
 @dataclass(slots=True)

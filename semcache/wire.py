@@ -13,6 +13,7 @@ from semcache.exchange import Answer, Attempt, Call, route_in_words, strategies_
 from semcache.message import Message
 from semcache.policy import STRATEGIES
 from semcache.request import Directives, Headers, Mode, Request, Wish
+from semcache.stopwatch import UNTIMED, Stopwatch
 from semcache.tenants import Tenants
 
 PREFIX = "x-semcache-"
@@ -31,8 +32,14 @@ _TAG = re.compile(r"[\w.:/@+-]{1,64}")
 # requests
 
 
-def read_request(
-    raw: bytes, headers: Headers, tenants: Tenants, *, query: str = "", max_bytes: int | None = None
+def read_request(  # noqa: PLR0913 - all that came with it
+    raw: bytes,
+    headers: Headers,
+    tenants: Tenants,
+    *,
+    query: str = "",
+    max_bytes: int | None = None,
+    stopwatch: Stopwatch = UNTIMED,
 ) -> Request:
     """A Messages request from what came over HTTP. Raises `InvalidRequest`, `NotAllowed`."""
     caller = tenants.admit(headers, namespace=_header(headers, "x-semcache-namespace"))
@@ -44,6 +51,7 @@ def read_request(
         directives=directives,
         headers=forwarded_headers(headers, tenants),
         query=query,
+        stopwatch=stopwatch,
     )
 
 
@@ -132,7 +140,7 @@ def _decoded(raw: bytes, headers: Headers, max_bytes: int | None) -> tuple[bytes
     if encoding in ("identity", ""):
         return raw, headers
     if encoding not in ("gzip", "deflate"):
-        raise InvalidRequest(f"content-encoding: {encoding[:20]} is not supported; send gzip, deflate or identity")
+        raise InvalidRequest("content-encoding: this one is not supported; send gzip, deflate or identity")
     limit = max_bytes or 0
     try:
         inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)

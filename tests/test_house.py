@@ -58,6 +58,7 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
         pytest.param("sqlite3", ("stores",), id="sqlite"),
         pytest.param("onnxruntime", ("embedders",), id="onnxruntime"),
         pytest.param("torch", ("embedders",), id="torch"),
+        pytest.param("opentelemetry", ("service",), id="opentelemetry"),
         pytest.param("anthropic", ("sdk.py", "cli", "cli.py"), id="anthropic"),
     ],
 )
@@ -81,7 +82,16 @@ def _imported(path: Path) -> set[str]:
 def test_importing_the_package_is_light() -> None:
     script = "import sys, semcache, semcache.settings; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
-    assert not {"faiss", "onnxruntime", "fastapi", "torch", "numpy", "anthropic", "sqlite_utils"} & set(loaded)
+    assert not {
+        "faiss",
+        "onnxruntime",
+        "fastapi",
+        "torch",
+        "numpy",
+        "anthropic",
+        "sqlite_utils",
+        "opentelemetry",
+    } & set(loaded)
 
 
 def test_the_public_names_are_sorted_and_all_there() -> None:

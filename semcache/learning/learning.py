@@ -87,6 +87,12 @@ class Learning:
         """How many lessons have yet to be learned."""
         return len(self._waiting) + self._is_busy
 
+    @property
+    def waiting_audits(self) -> int:
+        """How many of them are audits."""
+        with self._changed:
+            return sum(isinstance(lesson, Audit) for lesson in self._waiting)
+
     # on the path of a request: notes only
 
     def note_repeat(self, namespace: str) -> None:

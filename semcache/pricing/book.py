@@ -25,6 +25,15 @@ class Terms(TypedDict, total=False):
     us_inference: bool
 
 
+class Costs(NamedTuple):
+    """US dollars of one call by category of tokens."""
+
+    input: Decimal
+    output: Decimal
+    cache_write: Decimal
+    cache_read: Decimal
+
+
 class _Rates(NamedTuple):
     """US dollars for one token of each category."""
 
@@ -90,6 +99,11 @@ class PriceBook:
         None where no price is known: an unknown model, or fast mode where the model has none or
         in a batch.
         """
+        costs = self.costs_usd(name, usage, on=on, **terms)
+        return None if costs is None else costs.input + costs.output + costs.cache_write + costs.cache_read
+
+    def costs_usd(self, name: str, usage: Usage, *, on: date, **terms: Unpack[Terms]) -> Costs | None:
+        """The same by category of tokens."""
         model = self._by_name.get(name)
         if model is None:
             return None
@@ -99,12 +113,11 @@ class PriceBook:
         rates = self._rates_for(model, _Occasion(model.id, on, is_long, **served))
         if rates is None:
             return None
-        return (
-            usage.input_tokens * rates.input
-            + usage.output_tokens * rates.output
-            + usage.cache_write_5m_tokens * rates.cache_write_5m
-            + usage.cache_write_1h_tokens * rates.cache_write_1h
-            + usage.cache_read_tokens * rates.cache_read
+        return Costs(
+            usage.input_tokens * rates.input,
+            usage.output_tokens * rates.output,
+            usage.cache_write_5m_tokens * rates.cache_write_5m + usage.cache_write_1h_tokens * rates.cache_write_1h,
+            usage.cache_read_tokens * rates.cache_read,
         )
 
     def _rates_for(self, model: Model, occasion: _Occasion) -> _Rates | None:

@@ -29,6 +29,7 @@ from semcache.service.parts import Parts, open_parts
 from semcache.service.proxy import MessagesEndpoint
 from semcache.service.relay import RelayEndpoint
 from semcache.service.service import Service
+from semcache.service.tracing import Tracing
 from semcache.settings import Settings
 from semcache.upstream.upstream import Upstream
 from semcache.wire_errors import error_response, event_error, new_request_id
@@ -36,17 +37,26 @@ from semcache.wire_errors import error_response, event_error, new_request_id
 Clock = Callable[[], float]
 
 
-def create_app(settings: Settings, *, clock: Clock = time.time, upstream: Upstream | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = time.time,
+    upstream: Upstream | None = None,
+    tracing: Tracing | None = None,
+) -> FastAPI:
     """The application; its parts are opened when it starts, in the event loop that runs it."""
-    return app_around(partial(open_parts, settings, clock=clock, upstream=upstream))
+    return app_around(partial(open_parts, settings, clock=clock, upstream=upstream), tracing=tracing)
 
 
-def app_around(opening: Callable[[], Parts], *, batch_rules: Rules | None = None) -> FastAPI:
-    """The application around parts that `opening` hands over at start-up. It closes them."""
+def app_around(
+    opening: Callable[[], Parts], *, batch_rules: Rules | None = None, tracing: Tracing | None = None
+) -> FastAPI:
+    """The application around parts that `opening` hands over at start-up. It closes them, and `tracing`."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with Service(await asyncio.to_thread(opening), batch_rules=batch_rules).running() as service:
+        parts = await asyncio.to_thread(opening)
+        async with Service(parts, batch_rules=batch_rules, tracing=tracing).running() as service:
             yield {"service": service}
 
     app = FastAPI(

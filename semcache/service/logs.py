@@ -1,11 +1,15 @@
-"""The service's log: one line a request, and traces without the values that exceptions quote."""
+"""The service's log: one line a request, as text or JSON, and traces without the values that exceptions quote."""
 
 from __future__ import annotations
 
+import json
 import logging
 import logging.config
 import traceback
+from datetime import UTC, datetime
 from types import TracebackType
+
+from semcache.service.ending import Ending
 
 _UNFINISHED = "ASGI callable returned without completing response."
 ExceptionInfo = (
@@ -26,6 +30,21 @@ class DiscreetFormatter(logging.Formatter):
         return f"Traceback (most recent call last):\n{frames}{kind.__name__}{reason}"
 
 
+class JsonFormatter(DiscreetFormatter):
+    """One JSON object a line; what became of a request as fields of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+        }
+        if isinstance(record.msg, Ending):
+            return json.dumps({**told, "message": "request", **record.msg.fields()})
+        trace = {"trace": self.formatException(record.exc_info)} if record.exc_info else {}
+        return json.dumps({**told, "message": record.getMessage(), **trace})
+
+
 class WithoutCutStreams(logging.Filter):
     """Drops uvicorn's complaint about responses that we leave unfinished on purpose: see `streaming`."""
 
@@ -33,21 +52,19 @@ class WithoutCutStreams(logging.Filter):
         return record.msg != _UNFINISHED
 
 
-def configure_logging(level: str) -> None:
-    """Log to stderr: ours from `level` up, everyone else's from WARNING up."""
+def configure_logging(level: str, *, form: str = "text") -> None:
+    """Log to stderr as `text` or `json`: ours from `level` up, everyone else's from WARNING up."""
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
             "formatters": {
-                "line": {
-                    "()": DiscreetFormatter,
-                    "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
-                }
+                "text": {"()": DiscreetFormatter, "format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+                "json": {"()": JsonFormatter},
             },
             "filters": {"cut": {"()": WithoutCutStreams}},
             "handlers": {
-                "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["cut"]},
+                "stderr": {"class": "logging.StreamHandler", "formatter": form, "filters": ["cut"]},
             },
             "root": {"level": "WARNING", "handlers": ["stderr"]},
             "loggers": {"semcache": {"level": level}},

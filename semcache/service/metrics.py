@@ -1,102 +1,110 @@
-"""What the service counts, for Prometheus: outcomes, times, tokens, dollars, faults. Never a tenant or a prompt."""
+"""What the service counts, for Prometheus: outcomes, times, calls, faults, the bill. Never a tenant or a prompt."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from semcache import __version__
-from semcache.errors import NotCached, SemcacheError, StoreError, UpstreamError, UpstreamStatus
-from semcache.exchange import Answer
-from semcache.learning.learning import Learning
-from semcache.ledger import outcome_of
+from semcache.assembly import Assembly
+from semcache.errors import UpstreamError
+from semcache.exchange import CLASSIFIED, Answer
+from semcache.service.bill_metrics import BillMetrics
+from semcache.service.durations import REQUEST_SECONDS, STAGE_SECONDS, Durations
+from semcache.service.ending import Ending
 from semcache.service.quality_metrics import LearningCollector
-from semcache.service.spending_metrics import SpendingCollector
-from semcache.service.store_metrics import store_health
-from semcache.spending import SpendingBook
-from semcache.stores.store import Store
-from semcache.strategies.breakpoints.breakers import Breakers
+from semcache.service.state_metrics import AssemblyState, StateCollector, workers_state
+from semcache.service.watched import CallMetrics
+from semcache.service.worker_threads import WorkerThreads
+from semcache.stopwatch import STAGES
+from semcache.strategies.token_budget.step import RUNAWAY
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_SECONDS = (0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
 _MOST_REASONS = 100  # reasons are a closed set; should one ever carry data, the rest are counted together
+_OUTCOMES = ("exact", "semantic", "faq", "coalesced", "miss", "bypass", "refused", "upstream-error", "abandoned")
 
 
 class Metrics:
     """The counters of one service, in a registry of their own."""
 
     def __init__(self, *, upstream: str, embedder: str) -> None:
-        self.registry = CollectorRegistry()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
+        self.registry = registry = CollectorRegistry()
+        self.calls = CallMetrics(registry)
         self._requests = Counter(
-            "semcache_requests", "Messages requests by outcome", ["outcome", "reason"], registry=self.registry
+            "semcache_requests", "Messages requests by outcome", ["outcome", "reason"], registry=registry
         )
-        self._seconds = Histogram(
-            "semcache_request_seconds",
-            "From the first byte of a Messages request to the last of its answer",
-            ["outcome"],
-            buckets=_SECONDS,
-            registry=self.registry,
-        )
-        self._lookup_seconds = Histogram(
-            "semcache_lookup_seconds", "Time until it is known whether the upstream is needed",
-            buckets=_SECONDS, registry=self.registry,
-        )  # fmt: skip
+        self._times = _Times(registry)
         self._tokens = Counter(
-            "semcache_tokens", "Tokens of answered requests", ["outcome", "direction"], registry=self.registry
+            "semcache_tokens", "Tokens of answered requests", ["outcome", "direction"], registry=registry
         )
-        self._cost = Counter("semcache_cost_usd", "What the upstream billed", registry=self.registry)
-        self._saved = Counter("semcache_saved_usd", "What hits would have cost", registry=self.registry)
-        self._routed = Counter(
-            "semcache_routed", "Requests whose model was chosen", ["model", "how"], registry=self.registry
-        )
+        self._cost = Counter("semcache_cost_usd", "What the answers to callers cost upstream", registry=registry)
+        self._routed = Counter("semcache_routed", "Requests routed to a model", ["model", "how"], registry=registry)
         self._attempts = Counter(
-            "semcache_attempts", "Calls paid for beside the one that answered", ["why"], registry=self.registry
+            "semcache_attempts", "Calls paid for beside the one that answered", ["why"], registry=registry
         )
+        for why in (CLASSIFIED, RUNAWAY):
+            self._attempts.labels(why)
         self._faults = Counter(
-            "semcache_upstream_errors", "Calls that failed, by status", ["status"], registry=self.registry
+            "semcache_upstream_errors", "Requests that failed at the upstream, by status", ["status"], registry=registry
         )
-        self._relayed = Counter(
-            "semcache_relayed", "Requests passed through, by status", ["status"], registry=self.registry
-        )
-        self.degraded = Gauge("semcache_degraded", "1 while the cache cannot be used", registry=self.registry)
-        info = Gauge("semcache_info", "What is running", ["version", "upstream", "embedder"], registry=self.registry)
+        self._relayed = Counter("semcache_relayed", "Requests passed through, by status", ["status"], registry=registry)
+        self.degraded = Gauge("semcache_degraded", "1 while the cache cannot be used", registry=registry)
+        self._lag = Gauge("semcache_event_loop_lag_seconds", "How late the event loop last woke", registry=registry)
+        info = Gauge("semcache_info", "What is running", ["version", "upstream", "embedder"], registry=registry)
         info.labels(__version__, upstream, embedder).set(1)
+        ProcessCollector(registry=registry)
         self._reasons: set[str] = set()
+        self._without_cache: StateCollector | None = None
         self._children: dict[tuple[str, str], _Children] = {}
 
-    def watch(self, store: Store) -> None:
-        """Read how full the store is at every scrape."""
-        self.registry.register(_StoreCollector(store))
-
-    def watch_learning(self, learning: Learning, *, clock: Callable[[], float]) -> None:
-        """Read what was learned and proved at a scrape, if it is due."""
-        self.registry.register(LearningCollector(learning, clock=clock))
-
-    def watch_spending(self, spending: SpendingBook, breakers: Breakers, *, clock: Callable[[], float]) -> None:
-        """Read at every scrape how far the limits of the day are used."""
-        self.registry.register(SpendingCollector(spending, breakers, clock=clock))
+    def watch(self, workers: WorkerThreads, assembly: Assembly | None, *, clock: Callable[[], float]) -> None:
+        """Read at every scrape how busy the service is and, where there is a cache, all that it knows of itself."""
+        reads = [partial(workers_state, workers)]
+        if self._without_cache is not None:  # the cache has come since
+            self.registry.unregister(self._without_cache)
+            self._without_cache = None
+        if assembly is None:
+            self._without_cache = StateCollector(*reads)
+            self.registry.register(self._without_cache)
+            return
+        bill = BillMetrics(assembly.prices, flush=assembly.ledger.flush)
+        assembly.ledger.watch(bill.note)
+        self.registry.register(bill)
+        self.registry.register(StateCollector(*reads, *AssemblyState(assembly, clock=clock).reads))
+        self.registry.register(LearningCollector(assembly.learning, clock=clock))
 
     def looked_up(self, seconds: float) -> None:
-        self._lookup_seconds.observe(seconds)
+        self._times.lookups.observe(seconds)
 
-    def answered(self, answer: Answer, seconds: float) -> str:
-        """Count an answer; returns its outcome."""
-        outcome, reason = outcome_of(answer)
-        children = self._children_of(outcome, self._bounded(reason))
+    def note_lag(self, seconds: float) -> None:
+        """By how much the event loop was late."""
+        self._lag.set(max(0.0, seconds))
+
+    def ended(self, ending: Ending) -> None:
+        """Count a request that is over."""
+        children = self._children_of(ending.outcome, self._bounded(ending.reason))
         children.requests.inc()
-        children.seconds.observe(seconds)
-        usage = answer.message.usage
-        children.input_tokens.inc(usage.prompt_tokens)
-        children.output_tokens.inc(usage.output_tokens)
-        self._cost.inc(float(answer.cost_usd or 0))
-        self._saved.inc(max(0.0, float(answer.saved_usd or 0)))
-        self._count_route(answer)
-        return outcome
+        self._times.requests.observe(ending.seconds, ending.outcome)
+        for stage, seconds in ending.stages.items():
+            self._times.stages.observe(seconds, stage)
+        if ending.usage is not None:
+            children.input_tokens.inc(ending.usage.prompt_tokens)
+            children.output_tokens.inc(ending.usage.output_tokens)
+        if ending.cost_usd:
+            self._cost.inc(float(ending.cost_usd))
 
-    def _count_route(self, answer: Answer) -> None:
+    def answered(self, answer: Answer) -> None:
+        """Count how a request that was answered was routed."""
         routed = None if answer.call is None else answer.call.routed
         if routed is not None:
             how = "failover" if routed.is_failover else "downshift" if routed.is_downshift else "auto"
@@ -104,19 +112,10 @@ class Metrics:
         for attempt in answer.attempts:
             self._attempts.labels(attempt.why).inc()
 
-    def failed(self, error: SemcacheError, seconds: float) -> str:
-        """Count a request that ended in an error; returns its outcome."""
-        outcome, reason = _fault_of(error)
+    def failed(self, error: Exception, reason: str) -> None:
+        """Count what failed upstream."""
         if isinstance(error, UpstreamError):
             self._faults.labels(reason).inc()
-        return self.ended(outcome, reason, seconds)
-
-    def ended(self, outcome: str, reason: str, seconds: float) -> str:
-        """Count a request without an answer; returns its outcome."""
-        children = self._children_of(outcome, self._bounded(reason))
-        children.requests.inc()
-        children.seconds.observe(seconds)
-        return outcome
 
     def relayed(self, status: int) -> None:
         self._relayed.labels(str(status)).inc()
@@ -130,7 +129,6 @@ class Metrics:
         if children is None:
             children = self._children[outcome, reason] = _Children(
                 self._requests.labels(outcome, reason),
-                self._seconds.labels(outcome),
                 self._tokens.labels(outcome, "input"),
                 self._tokens.labels(outcome, "output"),
             )
@@ -143,49 +141,37 @@ class Metrics:
         return reason
 
 
+class _Times:
+    """How long requests took, as a whole and by stage."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.requests = Durations(
+            "semcache_request_seconds",
+            "From the first byte of a Messages request to the last of its answer",
+            REQUEST_SECONDS,
+            label="outcome",
+            values=_OUTCOMES,
+        )
+        self.stages = Durations(
+            "semcache_stage_seconds",
+            "Where the time of a request went, of those that came to the stage",
+            STAGE_SECONDS,
+            label="stage",
+            values=STAGES,
+        )
+        self.lookups = Durations(
+            "semcache_lookup_seconds", "Time until it is known whether the upstream is needed", REQUEST_SECONDS
+        )
+        for durations in (self.requests, self.stages, self.lookups):
+            registry.register(durations)
+
+
 class _Children:
     """The labelled counters of one outcome and reason: looked up once, used often."""
 
-    __slots__ = ("input_tokens", "output_tokens", "requests", "seconds")
+    __slots__ = ("input_tokens", "output_tokens", "requests")
 
-    def __init__(self, requests: Counter, seconds: Histogram, input_tokens: Counter, output_tokens: Counter) -> None:
+    def __init__(self, requests: Counter, input_tokens: Counter, output_tokens: Counter) -> None:
         self.requests = requests
-        self.seconds = seconds
         self.input_tokens = input_tokens
         self.output_tokens = output_tokens
-
-
-class _StoreCollector(Collector):
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def collect(self) -> Iterator[Metric]:
-        yield from store_health(self._store)
-        try:
-            stats = self._store.stats()
-        except StoreError:
-            return
-        for name, about, value in (
-            ("semcache_entries", "Stored answers", stats.entries),
-            ("semcache_faq_entries", "Curated answers", stats.faq_entries),
-            ("semcache_exemplars", "Stored questions with their vectors", stats.exemplars),
-            ("semcache_scopes", "Scopes that hold anything", stats.scopes),
-            ("semcache_stored_bytes", "Bytes of stored messages and questions", stats.bytes),
-        ):
-            yield GaugeMetricFamily(name, about, value=value)
-
-    def describe(self) -> Iterator[Metric]:
-        """Nothing is read when it is registered."""
-        return iter(())
-
-
-def _fault_of(error: SemcacheError) -> tuple[str, str]:
-    match error:
-        case UpstreamStatus(status=status):
-            return "upstream-error", str(status)
-        case UpstreamError():
-            return "upstream-error", type(error).__name__.removeprefix("Upstream").lower()
-        case NotCached():
-            return "refused", "only-if-cached"
-        case _:
-            return "refused", type(error).__name__

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from functools import partial
-from time import perf_counter
 
 from starlette.types import Receive, Scope, Send
 
-from semcache.drivers import arun, astream, begin
+from semcache.drivers import Live, arun, astream, begin
 from semcache.errors import SemcacheError, UpstreamTorn
 from semcache.events import Tail
 from semcache.exchange import Answer, Call, Exchange
 from semcache.request import Headers, Request
 from semcache.service.access import refuse_stowaways
 from semcache.service.asgi import ClientGone, read_body, send_whole, unless_gone
+from semcache.service.ending import Ending, ending_of, failure_of
 from semcache.service.service import Service
 from semcache.service.streaming import send_end, send_live
+from semcache.service.tracing import VisitTrace
+from semcache.stopwatch import Stage, Stopwatch
 from semcache.wire import answer_body, answer_headers, lower_headers, read_request
 from semcache.wire_errors import error_response
 
@@ -30,18 +33,21 @@ class MessagesEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = Service.of(scope)
-        visit = _Visit(service, receive, send)
+        headers = lower_headers(scope["headers"])
+        visit = _Visit(service, receive, send, service.tracing.visit(headers))
         try:
-            await visit.answer(await _read(service, scope, receive))
+            await visit.answer(await _read(service, scope, receive, headers, visit.stopwatch))
         except ClientGone:
-            visit.note(service.metrics.ended("abandoned", "client-disconnected", visit.seconds))
+            visit.leave()
         except SemcacheError as error:
             await visit.refuse(error)
+        finally:
+            visit.trace.give_up()
 
 
-async def _read(service: Service, scope: Scope, receive: Receive) -> Request:
+async def _read(service: Service, scope: Scope, receive: Receive, headers: Headers, stopwatch: Stopwatch) -> Request:
     limit = service.settings.max_request_bytes
-    headers = (*lower_headers(scope["headers"]), *_task_of(scope))
+    headers = (*headers, *_task_of(scope))
     refuse_stowaways(headers)
     raw = await read_body(scope, receive, max_bytes=limit)
     read = partial(
@@ -51,6 +57,7 @@ async def _read(service: Service, scope: Scope, receive: Receive) -> Request:
         service.parts.tenants,
         query=scope["query_string"].decode("latin-1"),
         max_bytes=limit,
+        stopwatch=stopwatch,
     )
     return read() if len(raw) <= _PARSED_INLINE_BYTES and not _is_encoded(headers) else await service.advance(read)
 
@@ -64,24 +71,22 @@ def _task_of(scope: Scope) -> Headers:
 class _Visit:
     """One request on its way through the service."""
 
-    def __init__(self, service: Service, receive: Receive, send: Send) -> None:
+    def __init__(self, service: Service, receive: Receive, send: Send, trace: VisitTrace) -> None:
         self._service = service
         self._receive = receive
         self._send = send
-        self._began = perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        return perf_counter() - self._began
+        self.stopwatch = Stopwatch()
+        self.trace = trace
 
     async def answer(self, request: Request) -> None:
+        self.stopwatch.lap(Stage.READ)
         exchange = self._service.parts.forward(request)
         try:
-            step = await self._service.advance(partial(begin, exchange))
+            step = await self._service.advance(partial(_begun, exchange, self.stopwatch))
         except BaseException:
             exchange.close()
             raise
-        self._service.metrics.looked_up(self.seconds)
+        self._service.metrics.looked_up(self.stopwatch.seconds)
         if isinstance(step, Answer):
             await self._send_answer(request, step)
         elif request.stream:
@@ -92,19 +97,27 @@ class _Visit:
 
     async def refuse(self, error: SemcacheError) -> None:
         status, headers, body = error_response(error, upstream=self._service.upstream_name)
-        self.note(self._service.metrics.failed(error, self.seconds), status)
+        self._fail(error, status, headers)
         await send_whole(self._send, status, headers, body)
 
+    def leave(self) -> None:
+        """The client hung up."""
+        stages = self.stopwatch.stages()
+        self._end(Ending("abandoned", "client-disconnected", self.stopwatch.seconds, status=499, stages=stages))
+
     async def _stream(self, request: Request, exchange: Exchange, step: Call) -> None:
-        answer, tail = await unless_gone(self._arriving(exchange, step), self._receive)
-        if tail is None and answer is not None:  # a failed call, made good from memory
-            await self._send_answer(request, answer)
+        live, tail = await unless_gone(self._arriving(exchange, step), self._receive)
+        if isinstance(live, Answer):  # a failed call, made good from memory
+            await self._send_answer(request, live)
         elif tail is not None:
-            self._book(request, answer)
+            if live.answer is not None:
+                self._book(request, live.answer, live.head.headers)
+            else:
+                self._fail(UpstreamTorn("the stream broke off"), 200, live.head.headers)
             await send_end(self._send, tail)
 
-    async def _arriving(self, exchange: Exchange, step: Call) -> tuple[Answer | None, Tail | None]:
-        """Send a live answer as it comes. The answer, if it was whole; the end of the stream, if there was one."""
+    async def _arriving(self, exchange: Exchange, step: Call) -> tuple[Answer | Live, Tail | None]:
+        """Send a live answer as it comes. The end of the stream, if there was one."""
         service = self._service
         live = await astream(exchange, service.flights, service.advance, step=step)
         if isinstance(live, Answer):
@@ -112,25 +125,42 @@ class _Visit:
         tail = await send_live(
             self._send, live, upstream=service.upstream_name, ping_seconds=service.settings.ping_seconds
         )
-        return live.answer, tail
+        return live, tail
 
     async def _send_answer(self, request: Request, answer: Answer) -> None:
         headers = answer_headers(request, answer, upstream=self._service.upstream_name, now=self._service.parts.clock())
         body = b"".join(answer_body(request, answer))
-        self._book(request, answer)
+        self._book(request, answer, headers)
         await send_whole(self._send, 200, headers, body)
 
-    def _book(self, request: Request, answer: Answer | None) -> None:
-        metrics = self._service.metrics
-        if answer is not None:
-            self.note(metrics.answered(answer, self.seconds))
-            self._service.record(request, answer, seconds=self.seconds)
-        else:
-            self.note(metrics.failed(UpstreamTorn("the stream broke off"), self.seconds))
+    def _book(self, request: Request, answer: Answer, headers: Headers) -> None:
+        self.stopwatch.lap(Stage.REPLY)
+        ending = ending_of(request, answer, headers, seconds=self.stopwatch.seconds)
+        if texts := self._service.texts(request, answer):
+            ending = replace(ending, texts=texts)
+        self._service.metrics.answered(answer)
+        self._end(ending)
+        self._service.record(request, answer, seconds=ending.seconds)
 
-    def note(self, outcome: str, status: int = 200) -> None:
-        """The one line a request leaves in the log."""
-        logger.info("request outcome=%s status=%d ms=%.1f", outcome, status, self.seconds * 1000)
+    def _fail(self, error: SemcacheError, status: int, headers: Headers) -> None:
+        stages = self.stopwatch.stages()
+        ending = failure_of(error, status=status, headers=headers, seconds=self.stopwatch.seconds, stages=stages)
+        self._service.metrics.failed(error, ending.reason)
+        self._end(ending)
+
+    def _end(self, ending: Ending) -> None:
+        """Counted, traced, and the one line that a request leaves in the log."""
+        self._service.metrics.ended(ending)
+        self.trace.end(ending, self.stopwatch)
+        logger.info(ending)
+
+
+def _begun(exchange: Exchange, stopwatch: Stopwatch) -> Call | Answer:
+    stopwatch.lap(Stage.QUEUE)
+    step = begin(exchange)
+    if isinstance(step, Call):
+        stopwatch.lap(Stage.SHAPE)
+    return step
 
 
 def _is_encoded(headers: Headers) -> bool:

@@ -38,7 +38,6 @@ class LearningCollector(Collector):
         self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
-        yield GaugeMetricFamily("semcache_lessons_waiting", "Lessons yet to be learned", value=self._learning.waiting)
         audits = CounterMetricFamily(
             "semcache_audits", "Hits asked again upstream, by what was found", labels=["result"]
         )

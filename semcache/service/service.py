@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from secrets import token_bytes as random_bytes
@@ -14,21 +15,27 @@ from starlette.types import Scope
 from semcache import curation
 from semcache.batches.office import Office
 from semcache.batches.rules import Rules
-from semcache.drivers import blocking_send, on_threads
+from semcache.canonical import identify
+from semcache.drivers import blocking_send
 from semcache.errors import EmbedderError, SemcacheError, StoreError, StoreUnavailable
 from semcache.exchange import Answer
 from semcache.flights import Flights
+from semcache.request import Json
 from semcache.request import Request as MessagesRequest
 from semcache.rolling_up import roll_up
 from semcache.service.access import AdminGate
 from semcache.service.metrics import Metrics
 from semcache.service.parts import Parts
 from semcache.service.recent import Decision, Recent
+from semcache.service.tracing import Tracing, Untraced
+from semcache.service.watched import WatchedUpstream
+from semcache.service.worker_threads import WorkerThreads
 from semcache.traffic.recording import Recorder
 from semcache.traffic.redaction import redactor
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_TEXT = 10_000  # characters of a question or an answer in a log line
 _FLUSH_SECONDS = 1.0
 _REOPEN_SECONDS = 2.0  # between attempts at a store that was away when the service started
 _SWEEP_SECONDS = 30.0
@@ -39,7 +46,7 @@ _SERVINGS_KEPT_SECONDS = 30 * 24 * 3600.0  # as long feedback may name an answer
 class Service:
     """What every endpoint is given. Lives as long as the event loop it was made in."""
 
-    def __init__(self, parts: Parts, *, batch_rules: Rules | None = None) -> None:
+    def __init__(self, parts: Parts, *, batch_rules: Rules | None = None, tracing: Tracing | None = None) -> None:
         self.office: Office | None = None  # None: batches are passed on
         self._batch_rules = batch_rules
         self._recorder: Recorder | None = None
@@ -47,10 +54,12 @@ class Service:
         self.settings = parts.settings
         self.upstream_name = parts.upstream.name
         self.gate = AdminGate(parts.settings)
+        self.tracing = tracing or Untraced()
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
         self._former: list[Parts] = []  # requests that began with them may still be under way
         self._tasks: list[asyncio.Task[None]] = []
+        self._texts = self._text_reader()
         self._adopt(parts)
 
     @classmethod
@@ -88,6 +97,11 @@ class Service:
             await self.parts.upstream.aclose()
             for parts in (*self._former, self.parts):
                 await asyncio.to_thread(parts.close)
+            await asyncio.to_thread(self.tracing.close)
+
+    def texts(self, request: MessagesRequest, answer: Answer) -> Json:
+        """What was asked and answered, for the log; nothing unless the operator wants it there."""
+        return self._texts(request, answer)
 
     def record(self, request: MessagesRequest, answer: Answer, *, seconds: float) -> None:
         """Keep what was decided, and what was asked and answered where the operator wants that kept."""
@@ -99,18 +113,16 @@ class Service:
     def _adopt(self, parts: Parts) -> None:
         """Answer with these from the next request on."""
         self.parts = parts
+        watched = WatchedUpstream(parts.upstream, self.metrics.calls, self.tracing)
         self.flights = Flights(
-            parts.upstream,
+            watched,
             coalesce=parts.settings.coalesce,
             recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
             turns=None if parts.assembly is None else parts.assembly.turns,
         )
-        self.advance = on_threads(parts.executor)
-        if parts.assembly is not None:
-            self.metrics.watch(parts.assembly.store)
-            self.metrics.watch_learning(parts.assembly.learning, clock=parts.clock)
-            breakers = parts.assembly.miss_path.shaping.caching.breakers
-            self.metrics.watch_spending(parts.assembly.spending, breakers, clock=parts.clock)
+        workers = WorkerThreads(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
+        self.advance = workers.advance
+        self.metrics.watch(workers, parts.assembly, clock=parts.clock)
         self.metrics.degraded.set(bool(self.fault))
 
     def _start_cache(self) -> None:
@@ -142,6 +154,20 @@ class Service:
             logger.warning("THE CACHE IS ON: its store can be reached")
             return
 
+    def _text_reader(self) -> Callable[[MessagesRequest, Answer], Json]:
+        if not self.settings.log_texts:
+            return lambda request, answer: {}
+        logger.warning("every question and answer is logged: SEMCACHE_LOG_TEXTS is on")
+        redact = redactor(random_bytes(32))
+
+        def read(request: MessagesRequest, answer: Answer) -> Json:
+            return {
+                "question": redact(identify(request).question or "")[:_LONGEST_TEXT],
+                "answer": redact(answer.message.text)[:_LONGEST_TEXT],
+            }
+
+        return read
+
     def _opened_recorder(self) -> Recorder | None:
         """Raises `SettingsError`."""
         if self.settings.record is None:
@@ -170,8 +196,12 @@ class Service:
         if self.parts.assembly is not None:
             self._note(await asyncio.to_thread(self._caught_up))
         swept_at, pruned_at = loop.time(), float("-inf")
-        while self.parts.assembly is not None:
+        while True:
+            slept_at = loop.time()
             await asyncio.sleep(_FLUSH_SECONDS)
+            self.metrics.note_lag(loop.time() - slept_at - _FLUSH_SECONDS)
+            if self.parts.assembly is None:
+                continue
             sweep, prune = (loop.time() - swept_at >= _SWEEP_SECONDS, loop.time() - pruned_at >= _PRUNE_SECONDS)
             swept_at = loop.time() if sweep else swept_at
             pruned_at = loop.time() if prune else pruned_at

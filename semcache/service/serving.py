@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import socket
 import sys
 
@@ -14,6 +15,7 @@ from semcache.service.app import app_around
 from semcache.service.banner import banner
 from semcache.service.logs import configure_logging
 from semcache.service.parts import Parts, open_parts
+from semcache.service.tracing import open_tracing
 from semcache.service.tuning import BACKLOG, relax_collector, uvicorn_options
 from semcache.service.workers import check_workers, run_workers
 from semcache.settings import Settings
@@ -26,7 +28,7 @@ def serve(settings: Settings) -> None:
 
     Raises `SettingsError` and `ManifestError` before anything is served, a port that is taken included.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, form=settings.log_format)
     with _bound(settings) as listener:
         settings = settings.with_arguments(port=listener.getsockname()[1])
         if settings.workers > 1:
@@ -36,9 +38,10 @@ def serve(settings: Settings) -> None:
 
 
 def _serve_alone(settings: Settings, listener: socket.socket) -> None:
+    tracing = open_tracing(settings.traces, os.environ)
     parts = open_parts(settings)
     relax_collector()
-    config = uvicorn.Config(app_around(lambda: parts), workers=1, **uvicorn_options())
+    config = uvicorn.Config(app_around(lambda: parts, tracing=tracing), workers=1, **uvicorn_options())
     try:
         _Server(config, parts).run(sockets=[listener])
     except KeyboardInterrupt:
@@ -50,6 +53,7 @@ def _serve_alone(settings: Settings, listener: socket.socket) -> None:
 def _serve_with_workers(settings: Settings, listener: socket.socket) -> None:
     """All is opened here first: what is wrong is said once, and one process alone brings the store up to date."""
     check_workers(settings)
+    open_tracing(settings.traces, os.environ).close()
     parts = open_parts(settings)
     try:
         sys.stdout.write(banner(parts))

@@ -13,6 +13,7 @@ from semcache.errors import SettingsError
 from semcache.service.app import app_around
 from semcache.service.logs import configure_logging
 from semcache.service.parts import open_parts
+from semcache.service.tracing import open_tracing
 from semcache.service.tuning import relax_collector, uvicorn_options
 from semcache.settings import Settings
 
@@ -47,8 +48,9 @@ class _WorkerConfig(uvicorn.Config):
         self.settings = settings
 
     def load(self) -> None:
-        configure_logging(self.settings.log_level)
+        configure_logging(self.settings.log_level, form=self.settings.log_format)
         relax_collector()
         logger.info("worker %d", os.getpid())
-        self.app = app_around(lambda: open_parts(self.settings))
+        tracing = open_tracing(self.settings.traces, os.environ)
+        self.app = app_around(lambda: open_parts(self.settings), tracing=tracing)
         super().load()

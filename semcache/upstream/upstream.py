@@ -18,6 +18,7 @@ class UpstreamRequest:
     query: str = ""
     headers: Headers = ()
     body: bytes = b""
+    model: str = ""  # that a Messages request names, for whoever watches
 
 
 class UpstreamResponse(Protocol):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import ANSWERS, MODELS, Place, Script, World, served, settings
+from worlds import Place, Script, World, served, settings, world_maker
 
-from semcache.pricing import PriceBook
 from semcache.service.app import create_app
-from semcache.upstream.simulator import Conduct, Simulator, simulator_app
 
 MakeWorld = Callable[..., World]
 
@@ -29,21 +27,6 @@ def lasting_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One world for a whole table of tests."""
     with world_maker(tmp_path_factory.mktemp("world")) as make:
         yield make()
-
-
-@contextmanager
-def world_maker(folder: Path) -> Iterator[MakeWorld]:
-    with ExitStack() as stack:
-
-        def make(*, conduct: Conduct | None = None, answers: Any = ANSWERS, **changes: Any) -> World:
-            simulator = Simulator(PriceBook.load(MODELS / "claude.toml"), answers=answers, conduct=conduct)
-            upstream = stack.enter_context(served(simulator_app(simulator), lifespan="off"))
-            chosen = settings(folder, upstream=upstream, **changes)
-            world = World(chosen, stack.enter_context(served(create_app(chosen))), simulator)
-            stack.callback(world.check_closed)
-            return world
-
-        yield make
 
 
 @pytest.fixture

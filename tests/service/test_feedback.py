@@ -118,7 +118,7 @@ def test_an_audit_does_not_bring_it_back_either(make_world: MakeWorld) -> None:
     report(world, message=world.ask(RESET).json()["id"])
     assert text_of(world.ask(REWORDED)) == elsewhere
     assert text_of(world.ask(RESET)) in (elsewhere, STUBBORN[RESET])  # the audit finds that the upstream disagrees
-    until(lambda: world.metric("semcache_lessons_waiting") == 0)
+    until(lambda: world.metric('semcache_queue_depth{queue="lessons"}') == 0)
     assert not any(
         is_hit(answer) and text_of(answer) == STUBBORN[RESET] for answer in map(world.ask, (RESET, NEAR) * 2)
     )

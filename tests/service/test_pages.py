@@ -128,7 +128,7 @@ def test_limits_are_told_before_anything_is_spent(make_world) -> None:
 
 
 def test_batches_are_told_without_their_owner(world: World) -> None:
-    assert get(world, "/semcache/v1/batches").json() == {"batches": []}
+    assert get(world, "/semcache/v1/batches").json() == {"batches": [], "own_jobs": 0}
     body = {"requests": [{"custom_id": "mine", "params": {"model": MODEL, "max_tokens": 9, "messages": []}}]}
     body["requests"][0]["params"]["messages"] = [{"role": "user", "content": RESET}]  # type: ignore[index]
     assert world.http("POST", "/v1/messages/batches", json=body).status_code == 200

@@ -106,7 +106,7 @@ def test_metrics_tell_the_state_of_learning(make_world: MakeWorld) -> None:
     assert world.metric('semcache_caution{state="exact-only"}') == 0
     assert world.metric("semcache_error_budget") == 0.05
     assert world.metric('semcache_audits_total{result="same"}') == 1
-    until(lambda: world.metric("semcache_lessons_waiting") == 0)
+    until(lambda: world.metric('semcache_queue_depth{queue="lessons"}') == 0)
 
 
 def test_what_was_proved_is_there_after_a_restart(make_world: MakeWorld) -> None:

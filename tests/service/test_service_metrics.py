@@ -8,6 +8,7 @@ import sys
 import pytest
 from worlds import RESET, World
 
+from semcache.service.ending import Ending
 from semcache.service.logs import DiscreetFormatter, WithoutCutStreams
 from semcache.service.metrics import Metrics
 
@@ -58,14 +59,14 @@ def test_one_request_leaves_one_line_of_ours(world: World, caplog: pytest.LogCap
 def test_reasons_stay_a_small_set_whatever_happens() -> None:
     metrics = Metrics(upstream="claude", embedder="hashed")
     for number in range(1000):
-        metrics.ended("refused", f"reason-{number}", 0.1)
+        metrics.ended(Ending("refused", f"reason-{number}", 0.1))
     samples = metrics.exposition().decode().count('semcache_requests_total{outcome="refused"')
     assert samples == 101
 
 
 def test_two_services_in_one_process_count_apart() -> None:
     one, other = (Metrics(upstream="claude", embedder="hashed") for _ in range(2))
-    one.ended("refused", "x", 0.1)
+    one.ended(Ending("refused", "x", 0.1))
     assert b'reason="x"' in one.exposition()
     assert b'reason="x"' not in other.exposition()
 

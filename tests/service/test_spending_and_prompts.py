@@ -82,5 +82,6 @@ def test_a_prompt_that_was_warmed_through_the_service_is_read_by_its_next_caller
     result = CliRunner().invoke(main, given, env={"ANTHROPIC_API_KEY": "key-of-anna"})
     assert result.exit_code == 0, result.output
     [row] = json.loads(result.stdout)["prompts"]
-    message = world.client().messages.create(**asked, messages=[{"role": "user", "content": "And on Sundays?"}])
+    with world.client() as client:
+        message = client.messages.create(**asked, messages=[{"role": "user", "content": "And on Sundays?"}])
     assert message.usage.cache_read_input_tokens == row["written_tokens"] > 1_000

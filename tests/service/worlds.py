@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import anthropic
 import httpx2
 import uvicorn
 
+from semcache.pricing import PriceBook
+from semcache.service.app import create_app
 from semcache.settings import Settings
-from semcache.upstream.simulator import Simulator
+from semcache.upstream.simulator import Conduct, Simulator, simulator_app
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 HAS_MODEL = (MODELS / "all-MiniLM-L6-v2" / "built.json").is_file()
@@ -118,6 +120,21 @@ class World(Place):
         assert self.http("POST", "/semcache/v1/purge", json={"namespace": "default"}).status_code == 200
         self.calls_before += self.calls
         return self
+
+
+@contextmanager
+def world_maker(folder: Path) -> Iterator[Callable[..., World]]:
+    with ExitStack() as stack:
+
+        def make(*, conduct: Conduct | None = None, answers: Any = ANSWERS, **changes: Any) -> World:
+            simulator = Simulator(PriceBook.load(MODELS / "claude.toml"), answers=answers, conduct=conduct)
+            upstream = stack.enter_context(served(simulator_app(simulator), lifespan="off"))
+            chosen = settings(folder, upstream=upstream, **changes)
+            world = World(chosen, stack.enter_context(served(create_app(chosen))), simulator)
+            stack.callback(world.check_closed)
+            return world
+
+        yield make
 
 
 def question_body(question: Any, **fields: Any) -> dict[str, Any]:

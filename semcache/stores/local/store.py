@@ -83,6 +83,11 @@ class LocalStore(LocalBooks):
         """Memory that the loaded indexes take."""
         return self._projections.memory_bytes
 
+    @property
+    def pending_writes(self) -> int:
+        """Hits and servings that are yet to be written."""
+        return self._hits.pending
+
     def has_graph(self, scope: Scope) -> bool:
         """Whether searches of this scope go through a graph by now."""
         return self._projections.has_graph(scope)
