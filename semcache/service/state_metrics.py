@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from semcache.assembly import Assembly
 from semcache.batching.message_batch import Counts
 from semcache.errors import StoreError
+from semcache.service.store_metrics import store_health
 from semcache.service.worker_threads import WorkerThreads
 from semcache.stores.batch_store import BatchStore
 from semcache.stores.gauges import Gauged
@@ -51,7 +52,10 @@ class AssemblyState:
 
     @property
     def reads(self) -> tuple[Read, ...]:
-        return self.fullness, self.index, self.queues, self.batches, self.spending, self.prompts
+        return self.health, self.fullness, self.index, self.queues, self.batches, self.spending, self.prompts
+
+    def health(self) -> Iterator[Metric]:
+        return store_health(self._assembly.store)
 
     def fullness(self) -> Iterator[Metric]:
         stats = self._assembly.store.stats()
