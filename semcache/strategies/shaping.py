@@ -127,7 +127,11 @@ class Shaping:
             return ()
         turns = sum(turn.get("role") == "user" for turn in request.messages)
         remaining = Decimal(self._turns.expected(turns) if turns > 1 else 0).quantize(Decimal("0.01"))
-        drafts = [_Draft(name, way, self.caching.planned_on(sent, model), caches) for name, way, sent in found]
+        goes_on = float(remaining / (1 + remaining)) if turns > 1 else 1.0  # as it would be at every turn alike
+        drafts = [
+            _Draft(name, way, self.caching.planned_on(sent, model, goes_on=goes_on), caches)
+            for name, way, sent in found
+        ]
         if caches and drafts[-1].name == TRIMMED and _comes_again(drafts[0].planned):
             drafts.pop()
         prices = model.prices_on(datetime.fromtimestamp(self._clock(), UTC).date())
@@ -183,15 +187,14 @@ def _cheapest_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
 
 
 def _rate(planned: Planned, prices: Prices) -> Decimal:
-    """What a token of this prompt is expected to cost on a later turn: read where it is still held, else written."""
-    marks = planned.marks
-    if not marks:
+    """What a token of this prompt is expected to cost on a later turn, under whatever serves it best then.
+
+    That there is a next turn at all is counted in how many are expected: here, whether it comes in time.
+    """
+    turns = [each.chances for each in planned.outlook.candidates if each.kind in ("first", "later")]
+    if not planned.marks or not turns or turns[-1].ever <= 0:
         return prices.input
-    chances = {each.place: each.chances for each in planned.outlook.candidates}
-    deepest = marks[-1]
-    soon, within_hour = chances.get(deepest.place, (0.0, 1.0))
-    is_short = planned.outlook.held.get(deepest.place, deepest.ttl) == "5m"  # what is held stays as it was written
-    # That there is a next turn at all is counted in how many are expected: here, whether it comes in time.
-    in_time = Decimal(min(1.0, soon / within_hour) if is_short and within_hour > 0 else 1.0)
-    write = prices.cache_write_5m if is_short else prices.cache_write_1h
-    return in_time * prices.cache_read + (1 - in_time) * write
+    soon, within_hour = (Decimal(min(1.0, chance / turns[-1].ever)) for chance in turns[-1][:2])
+    short = soon * prices.cache_read + (1 - soon) * prices.cache_write_5m
+    long = within_hour * prices.cache_read + (1 - within_hour) * prices.cache_write_1h
+    return min(prices.input, short, long)

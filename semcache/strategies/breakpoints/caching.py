@@ -59,10 +59,13 @@ class PromptCaching:
         size = len(request.raw) if request.raw is not None else len(request.content())
         return size / _FEWEST_BYTES_PER_TOKEN * float(model.tokenizer_factor) >= model.min_cacheable_tokens
 
-    def planned_on(self, request: Request, model: Model) -> Planned:
-        """The cheapest set of marks, for strategies that compare other ways to send the request."""
+    def planned_on(self, request: Request, model: Model, *, goes_on: float = 1.0) -> Planned:
+        """The cheapest set of marks, for strategies that compare other ways to send the request.
+
+        `goes_on`: see `outlook_of`.
+        """
         now = self._clock()
-        outlook = outlook_of(prefix_of(request, model), self.memory, _groups(request), now=now)
+        outlook = outlook_of(prefix_of(request, model), self.memory, _groups(request), now=now, goes_on=goes_on)
         placement = best_placement(outlook, model, on=datetime.fromtimestamp(now, UTC).date())
         return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
 
