@@ -18,6 +18,7 @@ from semcache.pricing import Model, PriceBook, Prices
 from semcache.request import Request
 from semcache.strategies.breakpoints.caching import Planned, PromptCaching
 from semcache.strategies.compression.blocks import Blocks
+from semcache.strategies.compression.reading import Means
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.compression.ways import SHORTER, Way, ways_to_send
 from semcache.strategies.compression.ways import STRATEGY as COMPRESSION
@@ -93,6 +94,7 @@ class Shaping:
         self._prices = prices
         self._consent = consent
         self._blocks = blocks
+        self._means = Means(memory=blocks, drafts=Blocks())
         self._turns = turns
         self._terms = terms
         self._clock = clock
@@ -142,7 +144,7 @@ class Shaping:
     def _ways(self, request: Request, model: Model) -> list[tuple[str, Way | None, Request]]:
         """What may be sent, by name: the history as it came or shorter; of a single turn, less reference text."""
         compresses = self._consent.allows(request, COMPRESSION)
-        ways = ways_to_send(request, model, self._blocks, terms=self._terms, is_allowed=compresses)
+        ways = ways_to_send(request, model, self._means, terms=self._terms, is_allowed=compresses)
         if ways:
             return [(way.name, way, way.request.cutting(COMPRESSION, way.cut_tokens)) for way in ways]
         whole: list[tuple[str, Way | None, Request]] = [(AS_IT_CAME, None, request)]
