@@ -72,7 +72,8 @@ def test_an_unknown_prompt_is_not_written_and_one_that_comes_again_is(clock: Clo
     assert sections(sent(known, ask("And back?", system=LONG), written=1_900)) == [("system", "5m")]
     clock.advance(20)
     planned = sent(known, ask("And on Sundays?", system=LONG), read=1_900)
-    assert planned.outlook.held == {0: "5m"} and 0 in [mark.place for mark in planned.placement.marks]
+    assert planned.outlook.held == {0: "5m"}
+    assert 0 in [mark.place for mark in planned.placement.marks]
 
 
 def test_a_prompt_that_comes_every_ten_minutes_is_kept_for_an_hour(clock: Clock) -> None:

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from semcache.strategies.compression.clauses import clauses_of
 from semcache.strategies.compression.sentences import Form, Sentence, sentences_of
 
-WORDS = ("Can you please confirm that ", "I want to ", "rent a car", ", which ", "leaves at 7", " and ", "ends; ", "if ")
+WORDS = (
+    "Can you please confirm that ",
+    "I want to ",
+    "rent a car",
+    ", which ",
+    "leaves at 7",
+    " and ",
+    "ends; ",
+    "if ",
+)
 
 
 def parts(text: str) -> list[str]:

@@ -28,8 +28,8 @@ class Chances(NamedTuple):
         return self.soon if ttl == "5m" else self.within_hour
 
 
-# Before anything is known: too little to be written, but for documents. Waiting for the first that comes again costs one write less
-# than was worth it; writing unasked costs one too many for every prefix of its kind, until that is learned.
+# Before anything is known: too little to be written, but for documents. Waiting for the first that comes again costs
+# one write less than was worth it; writing unasked costs one too many for each of its kind, until that is learned.
 PRIORS = {
     "tools": Chances(0.2, 0.4, 0.6),
     "system": Chances(0.2, 0.4, 0.6),
@@ -61,12 +61,12 @@ class _Seen:
         """The counts without those of a part of them."""
         if part is None:
             return self
-        pairs = zip(self._counts, part._counts, strict=True)
-        return _Seen(*(max(0, whole - inner) for whole, inner in pairs))
-
-    @property
-    def _counts(self) -> tuple[int, int, int, int]:
-        return self.count, self.soon, self.within_hour, self.again
+        return _Seen(
+            count=max(0, self.count - part.count),
+            soon=max(0, self.soon - part.soon),
+            within_hour=max(0, self.within_hour - part.within_hour),
+            again=max(0, self.again - part.again),
+        )
 
     def towards(self, expected: Chances, weight: float) -> Chances:
         """The shares of sightings that were followed by another, shrunk."""

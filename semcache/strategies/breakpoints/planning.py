@@ -72,8 +72,8 @@ def outlook_of(
     prefix: Prefix, memory: PrefixMemory, groups: Sequence[str], *, now: float, goes_on: float = 1.0
 ) -> Outlook:
     """What is known of this prefix; `goes_on` is the chance that the conversation does, if something is known of it."""
-    known = ((number, memory.held_for(place.digest, now=now)) for number, place in enumerate(prefix.places))
-    held = {number: ttl for number, ttl in known if ttl is not None}
+    ttls = ((number, memory.held_for(place.digest, now=now)) for number, place in enumerate(prefix.places))
+    held = {number: ttl for number, ttl in ttls if ttl is not None}
     found: dict[int, str] = dict(kinds_of(prefix))
     if held and (deepest := max(held)) not in found:
         found[deepest] = PREVIOUS
@@ -93,7 +93,7 @@ def outlook_of(
 
 
 def _told_by(number: int, found: Mapping[int, str]) -> tuple[int, str]:
-    """Whose record tells whether a place comes again: its own, or of a turn that another has followed the last one's."""
+    """Whose record tells whether a place comes again: its own; of a turn that another has followed, the last one's."""
     if found[number] != PREVIOUS:
         return number, found[number]
     return next(((each, kind) for each, kind in sorted(found.items()) if kind in _TURN_ENDS), (number, "later"))
@@ -178,7 +178,7 @@ class _Pricing:
         return worth
 
     def _entries(self, marks: Sequence[Mark]) -> dict[int, str]:
-        """What Claude will hold, by place: these marks, and what it holds for an hour and the next request will find."""
+        """What Claude will hold, by place: these marks, and what is held for an hour and will be found."""
         places, held = self._outlook.prefix.places, self._outlook.held
         found = {  # what is held stays as it was written
             mark.place: held.get(mark.place, mark.ttl)

@@ -42,7 +42,7 @@ def ways_to_send(request: Request, model: Model, means: Means, *, terms: Terms, 
     if sum(turn.get("role") == "user" for turn in request.messages) <= terms.recent_turns:
         return ()
     if not is_allowed:
-        if isinstance(means.memory, Blocks) and not means.memory.changes:  # nothing was ever compressed, so this conversation was not
+        if isinstance(means.memory, Blocks) and not means.memory.changes:  # nothing was ever compressed
             return ()
         left = uncompressed(request, terms=terms, model=model, means=means, reason="switched off")
         return (Way("as it came", left),)
