@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from semcache.exchange import Step
 from semcache.pricing import PriceBook
@@ -20,6 +21,7 @@ from semcache.strategies.keeping import Keeping
 from semcache.strategies.prompt_forms import FormMemory, Learned, PromptForms
 from semcache.strategies.remaining import RemainingTurns
 from semcache.strategies.shaping import Shaping
+from semcache.strategies.summaries import Summaries, cheapest_of
 from semcache.strategies.system_prompts import DOCUMENT as SYSTEM_PROMPTS_DOCUMENT
 from semcache.strategies.system_prompts import SystemPrompts
 from semcache.strategies.tidying import Tidying
@@ -80,6 +82,15 @@ def open_miss_path(
         ),
         TokenBudget(consent, prices, lengths, clock=clock),
         Prewarming(caching, prices, clock=clock),
-        Shaping(prices, consent, caching, blocks=blocks, turns=turns, terms=Terms(), clock=clock),
+        Shaping(
+            prices,
+            consent,
+            caching,
+            blocks=blocks,
+            turns=turns,
+            terms=Terms(),
+            summaries=Summaries(consent, cheapest_of(prices, datetime.fromtimestamp(clock(), UTC).date())),
+            clock=clock,
+        ),
         Brief(consent, prices, lengths, brevity=brevity, begun=begun),
     )
