@@ -95,7 +95,9 @@ class Rehearsal:
         self.tally = tally or Tally()
         self._reciter = Reciter(stage.prices, assumed_output_tokens=stage.assumed_output_tokens)
         self._judge = RecordedJudge(LocalJudge(stage.embedder.embed))
-        quick = Conduct(batches=BatchConduct(seconds=0.0, is_shuffled=False), calls_kept=0)
+        quick = Conduct(  # thinking that was recorded was signed elsewhere, and behind a prompt that we had shaped
+            batches=BatchConduct(seconds=0.0, is_shuffled=False), calls_kept=0, checks_thinking=False
+        )
         self._simulator = Simulator(stage.prices, answers=self._reciter, clock=self.clock, conduct=quick)
         brought = Brought(embedder=stage.embedder, judge=self._judge, randomness=random.Random(0))  # replays repeat
         settings = replace(stage.settings, coalesce=False)  # one request at a time

@@ -106,6 +106,17 @@ def test_a_request_that_claude_would_refuse_is_counted_and_loses_no_other(replay
     assert found["requests"] == 6
 
 
+def test_thinking_that_was_signed_elsewhere_is_replayed(replay: Any) -> None:
+    thought = {"type": "thinking", "thinking": "", "signature": "bm90IG91cnM="}
+    later = line("And how deep is it?", DEEP, at=1_100.0)
+    said = {"role": "assistant", "content": [thought, {"type": "text", "text": GREEN}]}
+    later["request"]["messages"] = [TALK[0]["request"]["messages"][0], said, *later["request"]["messages"]]
+    later["request"]["model"] = "claude-sonnet-5-5"
+    found = view(replay([*TALK, later], "--json"))
+    assert found["failed"] == {}
+    assert found["requests"] == 6
+
+
 def test_the_page_stands_alone_and_shows_no_prompt(replay: Any) -> None:
     result = replay(TALK, "--ablations", "--html", "report.html")
     text = Path("report.html").read_text("utf-8")
