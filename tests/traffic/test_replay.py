@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,17 @@ def test_the_page_stands_alone_and_shows_no_prompt(replay: Any) -> None:
     assert "http" not in text
     assert text.count("<svg") == 1
     assert "Exact hits" in text
+
+
+def test_what_was_caused_stands_with_a_minus_on_the_page_and_in_the_table(replay: Any) -> None:
+    long = [line(f"Why {n}?", GREEN, at=n * 30.0) for n in range(9)]
+    for each in long:
+        each["request"]["system"] = "Be kind to whoever asks. " * 400
+    result = replay(long, "--html", "report.html")
+    [caused] = [row.split() for row in result.stdout.splitlines() if "Writing to the prompt cache" in row]
+    assert [caused[-3].startswith("-"), caused[-2].startswith("-")] == [True, True]
+    told = Path("report.html").read_text("utf-8")
+    assert re.search(r"Writing to the prompt cache</td><td>-\$0\.\d+</td><td>-\d+\.\d%", told)
 
 
 def test_names_on_the_page_are_escaped(replay: Any) -> None:
