@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from semcache.cli import main
 from semcache.traffic.page import page
+from semcache.traffic.rehearsing import Rehearsal
 
 HAIKU = "claude-haiku-5-5"
 GREEN = "Moss is green because of chlorophyll, as leaves are."
@@ -97,6 +98,28 @@ def test_an_interrupted_replay_goes_on_where_it_was(replay: Any) -> None:
     rest = view(replay(TALK, "--json", "--work", "work"))
     assert rest["hits"] == whole["hits"]
     assert rest["savings"]["cost_usd"] == whole["savings"]["cost_usd"]
+
+
+def test_what_a_replay_that_was_killed_had_not_kept_is_run_again(replay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before it had kept anything, and long after: either way the store is brought back to what was kept."""
+    whole, answer_one = view(replay(TALK, "--json")), Rehearsal._one
+
+    def dies_after(requests: int) -> Callable[[Rehearsal, Any], None]:
+        def one(self: Rehearsal, recorded: Any) -> None:
+            answer_one(self, recorded)
+            if self.tally.requests == requests:
+                raise KeyboardInterrupt
+
+        return one
+
+    for requests in (1, 4, 5):
+        with monkeypatch.context() as patched:
+            patched.setattr(Rehearsal, "_one", dies_after(requests))
+            patched.setattr("semcache.traffic.resuming._LEAST_BETWEEN", 2)
+            replay(TALK, "--json", "--work", "work", code=1)
+    rest = view(replay(TALK, "--json", "--work", "work"))
+    assert rest["hits"] == whole["hits"]
+    assert rest["savings"] == whole["savings"]
 
 
 def test_a_request_that_claude_would_refuse_is_counted_and_loses_no_other(replay: Any) -> None:
