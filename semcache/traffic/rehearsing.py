@@ -56,13 +56,15 @@ class Tally:
 class Standing:
     """Where a rehearsal stands: what it needs, beside its store, to go on from here.
 
-    `truths`: of the entries that are stored; `randomness`: the state of what chooses the audits.
+    `truths`: of the entries that are stored; `randomness`: the state of what chooses the audits; `prompts`: what
+    Claude's prompt cache holds.
     """
 
     now: float
     tally: Tally
     truths: dict[str, str]
     randomness: tuple[Any, ...]
+    prompts: list[Any]
 
     def as_json(self) -> Json:
         return {**self.__dict__, "tally": self.tally.as_json()}
@@ -70,7 +72,8 @@ class Standing:
     @classmethod
     def from_json(cls, body: Json) -> Standing:
         version, state, gauss = body["randomness"]
-        return cls(float(body["now"]), Tally.from_json(body["tally"]), body["truths"], (version, tuple(state), gauss))
+        randomness = (version, tuple(state), gauss)
+        return cls(float(body["now"]), Tally.from_json(body["tally"]), body["truths"], randomness, body["prompts"])
 
 
 @dataclass(frozen=True)
@@ -117,14 +120,15 @@ class Rehearsal:
         self.tally = Tally() if standing is None else standing.tally
         self._truths: dict[str, str] = {} if standing is None else standing.truths
         self._randomness = random.Random(0)  # replays repeat
-        if standing is not None:
-            self._randomness.setstate(standing.randomness)
         self._reciter = Reciter(stage.prices, assumed_output_tokens=stage.assumed_output_tokens)
         self._judge = RecordedJudge(LocalJudge(stage.embedder.embed))
         quick = Conduct(  # thinking that was recorded was signed elsewhere, and behind a prompt that we had shaped
             batches=BatchConduct(seconds=0.0, is_shuffled=False), calls_kept=0, checks_thinking=False
         )
         self._simulator = Simulator(stage.prices, answers=self._reciter, clock=self.clock, conduct=quick)
+        if standing is not None:
+            self._randomness.setstate(standing.randomness)
+            self._simulator.hold_prompts(standing.prompts)
         brought = Brought(embedder=stage.embedder, judge=self._judge, randomness=self._randomness)
         settings = replace(stage.settings, coalesce=False)  # one request at a time
         self.cache = SemanticCache(
@@ -153,7 +157,8 @@ class Rehearsal:
                 on_progress(self.tally.requests)
 
     def standing(self) -> Standing:
-        return Standing(self.clock.now, self.tally, self._truths, self._randomness.getstate())
+        prompts = self._simulator.held_prompts()
+        return Standing(self.clock.now, self.tally, self._truths, self._randomness.getstate(), prompts)
 
     def result(self) -> Rehearsed:
         """What has come of all so far."""

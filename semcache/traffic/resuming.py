@@ -1,7 +1,6 @@
 """How a rehearsal that was interrupted goes on: from a copy of its store, made now and then.
 
-What came after the copy is run again. Claude's prompt cache, which is simulated in memory, begins
-anew: what it held is written once more.
+What came after the copy is run again.
 """
 
 from __future__ import annotations

@@ -102,7 +102,13 @@ def test_an_interrupted_replay_goes_on_where_it_was(replay: Any) -> None:
 
 def test_what_a_replay_that_was_killed_had_not_kept_is_run_again(replay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed before it had kept anything, and long after: either way the store is brought back to what was kept."""
-    whole, answer_one = view(replay(TALK, "--json")), Rehearsal._one
+    talk = [
+        *(line("Why is moss green?", GREEN, at=n * 60.0) for n in range(4)),
+        *(line(f"How deep is it at {n}?", DEEP, at=999.0 + 60 * n) for n in range(9)),
+    ]
+    for each in talk:
+        each["request"]["system"] = "Be kind to whoever asks. " * 400
+    whole, answer_one = view(replay(talk, "--json")), Rehearsal._one
 
     def dies_after(requests: int) -> Callable[[Rehearsal, Any], None]:
         def one(self: Rehearsal, recorded: Any) -> None:
@@ -112,12 +118,13 @@ def test_what_a_replay_that_was_killed_had_not_kept_is_run_again(replay: Any, mo
 
         return one
 
-    for requests in (1, 4, 5):
+    for requests in (1, 4, 9):
         with monkeypatch.context() as patched:
             patched.setattr(Rehearsal, "_one", dies_after(requests))
             patched.setattr("semcache.traffic.resuming._LEAST_BETWEEN", 2)
-            replay(TALK, "--json", "--work", "work", code=1)
-    rest = view(replay(TALK, "--json", "--work", "work"))
+            replay(talk, "--json", "--work", "work", code=1)
+    rest = view(replay(talk, "--json", "--work", "work"))
+    assert whole["savings"]["cache_read_tokens"] > 0
     assert rest["hits"] == whole["hits"]
     assert rest["savings"] == whole["savings"]
 
