@@ -50,6 +50,7 @@ HEAD_DELAY_SECONDS = 0.15
 PURGE_EVERY_SECONDS, KILL_EVERY_SECONDS = 7.0, 60.0
 _START_SECONDS = 60.0
 _LATE_SECONDS = 1.0  # by which the clocks of client and upstream, and what lies between, may differ
+_STORING_SECONDS = 3.0  # a replica that dies so soon after its answer came may not have stored it yet
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Record:
             return True
         since, until = before.began - _LATE_SECONDS, call.began + _LATE_SECONDS
         purged = any(begin <= until and end >= since for begin, end in self.purges)
-        died = any(since <= at <= before.ended + _LATE_SECONDS for at in self.kills)
+        died = any(since <= at <= before.ended + _STORING_SECONDS for at in self.kills)
         return purged or died
 
 
