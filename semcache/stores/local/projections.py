@@ -19,7 +19,7 @@ from semcache.stores.local.projection import Projection
 from semcache.stores.local.rows import scope_key
 from semcache.stores.local.snapshots import Owner, read_snapshot, snapshot_path, write_snapshot
 from semcache.stores.local.tuning import Tuning
-from semcache.stores.local.upkeep import Chore
+from semcache.stores.upkeep import Chore
 
 if TYPE_CHECKING:
     from semcache.entry import Vector

@@ -25,7 +25,7 @@ from semcache.stores.local.leases import LocalLeases
 from semcache.stores.local.projections import Projections
 from semcache.stores.local.recollection import Pair, Recollection
 from semcache.stores.local.tuning import Tuning
-from semcache.stores.local.upkeep import Chore
+from semcache.stores.upkeep import Chore
 from semcache.stores.paging import Order, Position, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
