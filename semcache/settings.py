@@ -38,7 +38,7 @@ class Settings:
     port: int = 8080
     data_dir: Path = Path("index")
     models_dir: Path | None = None
-    store: str = "local:"
+    store: str = field(default="local:", repr=False)  # a URL may hold a password
     upstream: str = "claude"
     embedder: str = "all-MiniLM-L6-v2"
     error_budget: float = 0.01
@@ -127,7 +127,7 @@ ABOUT = {
     "port": "port the service listens on",
     "data_dir": "where the state lives: cache.sqlite3 and vectors-*.faiss",
     "models_dir": "where models/ lives; default: ./models, else the copy shipped inside the package",
-    "store": "store URL: `local:`, `local:PATH` or `memory:`",
+    "store": "store URL: `local:`, `local:PATH`, `memory:`, or `redis://HOST` (see Redis, below)",
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
     "error_budget": "tolerated share of requests that are answered wrongly from memory",

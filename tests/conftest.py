@@ -12,6 +12,7 @@ for variable in [name for name in os.environ if name.startswith(("SEMCACHE_", "A
 
 import pytest
 from fakes import Clock
+from redis_servers import old_redis, old_redis_url, redis8, redis_cluster_url, redis_nodes, redis_url  # noqa: F401 - fixtures
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from semcache.cli.finding import Finding, fail, ok, warn
+from semcache.cli.redis_checks import is_redis, redis_store
 
 if TYPE_CHECKING:
     from semcache.embedders.embedder import Embedder
@@ -71,6 +72,9 @@ def store(settings: Settings) -> Iterator[Finding]:
     from semcache.stores.local.examination import problems_in
     from semcache.stores.opening import open_store
 
+    if is_redis(settings):
+        yield from redis_store(settings)
+        return
     folder = state_dir(settings)
     if folder is None:
         open_store(settings.store, data_dir=settings.data_dir, space="none", dims=1).close()

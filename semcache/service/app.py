@@ -109,7 +109,11 @@ async def _healthz(request: Request) -> Response:
 async def _readyz(request: Request) -> Response:
     """Always 200: without its cache the service still answers, only slower."""
     service = Service.of(request.scope)
-    return _json(service, {"status": "degraded", "reason": service.fault} if service.fault else {"status": "ok"})
+    told: dict[str, Any] = {"status": "degraded", "reason": service.fault} if service.fault else {"status": "ok"}
+    store = None if service.parts.assembly is None else service.parts.assembly.store
+    if shortcomings := getattr(store, "shortcomings", ()):
+        told["store"] = list(shortcomings)
+    return _json(service, told)
 
 
 async def _metrics(request: Request) -> Response:

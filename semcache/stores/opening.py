@@ -23,10 +23,11 @@ def open_store(  # noqa: PLR0913 - what a store is made of
     limits: Limits | None = None,
     is_shared: bool = False,
 ) -> Store:
-    """`local:` (in `data_dir`), `local:DIRECTORY`, or `memory:` (gone at exit).
+    """`local:` (in `data_dir`), `local:DIRECTORY`, `memory:` (gone at exit), or `redis://…` and `rediss://…`.
 
     `space` is the embedding model's fingerprint; `is_shared`: other processes of the service have the store open too.
-    Raises `SettingsError` for another URL, `StoreError` where the store cannot be opened.
+    A store behind a network opens though its server is away, and goes by the server's clock. Raises `SettingsError`
+    for another URL or a missing package, `StoreError` where the store cannot be opened.
     """
     limits = limits if limits is not None else Limits()
     scheme, colon, rest = url.partition(":")
@@ -39,5 +40,18 @@ def open_store(  # noqa: PLR0913 - what a store is made of
         from semcache.stores.memory import MemoryStore
 
         return MemoryStore(clock=clock, limits=limits, dims=dims)
+    if colon and scheme in ("redis", "rediss"):
+        own_clock = None if clock is time.time else clock
+        return _open_redis(url, space=space, dims=dims, clock=own_clock, limits=limits)
     named = f"{scheme}:" if colon else repr(url)  # never the rest: it may hold a password
-    raise SettingsError(f"store: {named} is not a store; use `local:`, `local:DIRECTORY` or `memory:`")
+    raise SettingsError(f"store: {named} is not a store; use `local:`, `local:DIRECTORY`, `memory:` or `redis://…`")
+
+
+def _open_redis(url: str, *, space: str, dims: int, clock: Clock | None, limits: Limits) -> Store:
+    try:
+        from semcache.stores.redis.store import RedisStore
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "redis":
+            raise
+        raise SettingsError("store: redis:// needs a package; pip install 'semcache[redis]'") from error
+    return RedisStore(url, space=space, dims=dims, clock=clock, limits=limits)

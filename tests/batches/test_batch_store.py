@@ -1,4 +1,4 @@
-"""Both stores of batches keep to one protocol, and what is kept in a file is there when it is opened again."""
+"""All stores of batches keep to one protocol, and what is kept in a file is there when it is opened again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from semcache.stores.batch_store import BatchRecord, Change, Dispatch, NewItem, 
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.database import Database
 from semcache.stores.memory_batches import MemoryBatches
+from semcache.stores.redis.store import RedisStore
 
 RECORD = BatchRecord("msgbatch_1", "anna", 100.0, "http://here", Terms(10.0, 20.0), b"{}", b"sealed")
 
@@ -33,9 +34,30 @@ def open_local(tmp_path):
         database.close()
 
 
-@pytest.fixture(params=["memory", "local"])
+@pytest.fixture
+def open_shared(redis_url):
+    opened = []
+
+    def open_it():
+        opened.append(RedisStore(redis_url, space="s", dims=2))
+        return opened[-1].batches
+
+    yield open_it
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(params=["memory", "local", "redis"])
 def store(request):
-    return MemoryBatches() if request.param == "memory" else request.getfixturevalue("open_local")()
+    if request.param == "memory":
+        return MemoryBatches()
+    return request.getfixturevalue("open_local" if request.param == "local" else "open_shared")()
+
+
+@pytest.fixture(params=["local", "redis"])
+def open_lasting(request):
+    """Opens one and the same place again and again."""
+    return request.getfixturevalue("open_local" if request.param == "local" else "open_shared")
 
 
 def arrive(store, batch_id="msgbatch_1", *, count=4, credential="anna", at=100.0):
@@ -174,8 +196,8 @@ def test_one_office_is_in_charge(store):
     store.leave_charge()
 
 
-def test_two_openers_of_one_file_cannot_both_be_in_charge(open_local):
-    one, other = open_local(), open_local()
+def test_two_openers_of_one_place_cannot_both_be_in_charge(open_lasting):
+    one, other = open_lasting(), open_lasting()
     assert one.take_charge()
     assert not other.take_charge()
     one.leave_charge()
@@ -183,9 +205,9 @@ def test_two_openers_of_one_file_cannot_both_be_in_charge(open_local):
     other.leave_charge()
 
 
-def test_a_file_holds_everything_when_it_is_opened_again(open_local):
-    arrive(open_local())
-    again = open_local()
+def test_a_place_holds_everything_when_it_is_opened_again(open_lasting):
+    arrive(open_lasting())
+    again = open_lasting()
     assert [item.custom_id for item in again.items("msgbatch_1", [Accepted], limit=9)] == [f"id-{n}" for n in range(4)]
 
 

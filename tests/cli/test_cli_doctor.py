@@ -89,7 +89,7 @@ def test_lines_for_people_carry_the_level_and_the_remedy(filled) -> None:
         pytest.param({"SEMCACHE_PROT": "1"}, "settings", "did you mean SEMCACHE_PORT?", id="unknown setting"),
         pytest.param({"SEMCACHE_EMBEDDER": "nothing"}, "embedding model", "nothing", id="unknown model"),
         pytest.param({"SEMCACHE_MODELS_DIR": "/nowhere"}, "models directory", "/nowhere", id="no models"),
-        pytest.param({"SEMCACHE_STORE": "redis://u:pass@h"}, "store", "redis:", id="unknown store"),
+        pytest.param({"SEMCACHE_STORE": "mongodb://u:pass@h"}, "store", "mongodb:", id="unknown store"),
         pytest.param(
             {"SEMCACHE_UPSTREAM": "claude", "SEMCACHE_API_KEYS": "web:k"}, "access", "service keys", id="no key"
         ),

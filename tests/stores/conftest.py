@@ -13,6 +13,7 @@ from store_samples import DIMS, SPACE
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
+from semcache.stores.redis.store import RedisStore
 from semcache.stores.store import Store
 
 OpenStore = Callable[..., Store]
@@ -23,14 +24,20 @@ LOCAL_TUNINGS = {
 }
 
 
-@pytest.fixture(params=["memory", *LOCAL_TUNINGS])
+REDIS = {"redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+
+
+@pytest.fixture(params=["memory", *LOCAL_TUNINGS, "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
-    """Opens stores of one kind, on one clock; local ones share a directory."""
+    """Opens stores of one kind, on one clock; local ones share a directory, and those in Redis their keys."""
     opened: list[Store] = []
+    url = request.getfixturevalue(REDIS[request.param]) if request.param in REDIS else ""
 
     def open_one(**options: Any) -> Store:
         if request.param == "memory":
             store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
+        elif request.param in REDIS:
+            store = RedisStore(url, space=SPACE, dims=DIMS, clock=clock, **options)
         else:
             tuning = LOCAL_TUNINGS[request.param]
             store = LocalStore(tmp_path, space=SPACE, dims=DIMS, clock=clock, tuning=tuning, **options)
@@ -55,6 +62,20 @@ def open_local(tmp_path: Path, clock: Clock) -> Iterator[Callable[..., LocalStor
     def open_one(path: Path = tmp_path, **options: Any) -> LocalStore:
         known: dict[str, Any] = {"space": SPACE, "dims": DIMS, "clock": clock}
         opened.append(LocalStore(path, **{**known, **options}))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def open_redis() -> Iterator[Callable[..., RedisStore]]:
+    """Opens stores at a URL: by the server's clock, unless another is given."""
+    opened: list[RedisStore] = []
+
+    def open_one(url: str, **options: Any) -> RedisStore:
+        opened.append(RedisStore(url, **{"space": SPACE, "dims": DIMS, **options}))
         return opened[-1]
 
     yield open_one

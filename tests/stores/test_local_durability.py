@@ -28,9 +28,9 @@ from store_samples import (
 )
 
 from semcache.errors import StoreError, StoreTooNew, StoreUnavailable
+from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.ledger_book import LedgerQuery, grouped
 from semcache.stores.limits import Limits
-from semcache.stores.local.hits import HitBuffer
 from semcache.stores.local.schema import MIGRATIONS
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
@@ -43,7 +43,7 @@ import sys, time
 sys.path[:0] = {FOLDERS!r}
 from pathlib import Path
 from store_samples import *
-from semcache.stores.local.hits import HitBuffer
+from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.limits import Limits
@@ -322,7 +322,7 @@ def test_what_could_not_be_written_joins_what_came_meanwhile() -> None:
 
 
 def test_servings_that_wait_for_a_locked_database_are_limited_in_number(monkeypatch) -> None:
-    monkeypatch.setattr("semcache.stores.local.hits.MOST_SERVINGS", 3)
+    monkeypatch.setattr("semcache.stores.hit_buffer.MOST_SERVINGS", 3)
     buffer = HitBuffer()
     for number in range(5):
         buffer.note(serving(f"m{number}", "e"))

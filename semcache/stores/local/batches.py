@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -14,20 +11,20 @@ from semcache.batching.batch_life import BatchEnded, BatchState
 from semcache.batching.message_batch import Counts
 from semcache.batching.spelling import spell
 from semcache.batching.states import Accepted
-from semcache.stores.batch_store import BatchListing, BatchRecord, Body, Change, Dispatch, Item, NewItem
-from semcache.stores.local.batch_rows import (
-    FAST,
+from semcache.stores.batch_spelling import (
     ITEM_COLUMNS,
     RECORD_COLUMNS,
-    find_seq,
+    deflated,
     inflated,
-    marks,
+    places_of,
     read_item,
     read_record,
-    seq_of,
     spelled,
-    write_change,
+    spelled_counts,
+    spelled_terms,
 )
+from semcache.stores.batch_store import BatchListing, BatchRecord, Body, Change, Dispatch, Item, NewItem
+from semcache.stores.local.batch_rows import find_seq, marks, seq_of, write_change
 from semcache.stores.local.charge import release, seize
 from semcache.stores.local.database import Database
 
@@ -53,8 +50,10 @@ class LocalBatches:
     # arrival
 
     def begin(self, record: BatchRecord) -> None:
-        terms = json.dumps([record.terms.expiry_seconds, record.terms.kept_seconds])
-        values = (record.id, record.credential, record.accepted_at, record.base_url, terms, record.asked, record.sealed)
+        values = (
+            record.id, record.credential, record.accepted_at, record.base_url, spelled_terms(record.terms),
+            record.asked, record.sealed,
+        )  # fmt: skip
         with self._database.writing() as connection:
             connection.execute(
                 "INSERT INTO batches (id, credential, accepted_at, base_url, terms, asked, sealed, state, total) "
@@ -73,7 +72,7 @@ class LocalBatches:
             )
             connection.executemany(
                 "INSERT INTO batch_bodies (batch, place, params) VALUES (?, ?, ?)",
-                [(seq, place, zlib.compress(item.params, FAST)) for place, item in numbered],
+                [(seq, place, deflated(item.params)) for place, item in numbered],
             )
 
     def accept(self, batch_id: str, state: BatchState, *, total: int) -> None:
@@ -122,7 +121,7 @@ class LocalBatches:
     def end(self, batch_id: str, state: BatchState, counts: Counts) -> None:
         with self._database.writing() as connection:
             seq = seq_of(connection, batch_id)
-            values = (spelled(state), json.dumps(counts.body()), seq)
+            values = (spelled(state), spelled_counts(counts), seq)
             connection.execute("UPDATE batches SET state = ?, counts = ?, sealed = NULL WHERE seq = ?", values)
             connection.execute("DELETE FROM batch_bodies WHERE batch = ?", (seq,))
 
@@ -203,7 +202,7 @@ class LocalBatches:
                 (seq_of(connection, batch_id),),
             ).fetchall()
         return [
-            Dispatch(marker, tuple(array("I", zlib.decompress(places))), tried_at, upstream_id, bool(is_over))
+            Dispatch(marker, places_of(places), tried_at, upstream_id, bool(is_over))
             for marker, places, tried_at, upstream_id, is_over in rows
         ]
 

@@ -16,14 +16,12 @@ from semcache.stores.local.rows import (
     ENTRY_COLUMNS,
     ENTRY_WIDTH,
     EXEMPLAR_COLUMNS,
-    StoredMessage,
-    encoded,
     entry_from,
     exemplar_from,
     exemplar_values,
     insert_exemplar,
-    scope_key,
 )
+from semcache.stores.stored import StoredMessage, encoded, scope_key
 from semcache.stores.worth import combined, first_heat, heat_of, worth_of
 
 CHUNK = 500  # rows a statement asks for by id

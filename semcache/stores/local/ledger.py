@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 from semcache.stores.ledger_book import Dimension, LedgerGroup, LedgerQuery, LedgerRow
-from semcache.stores.ledger_spelling import dollars_of, pico_of, read_bill, read_parts, write_bill, write_parts
+from semcache.stores.ledger_rows import COLUMNS, row_from, values_of
+from semcache.stores.ledger_spelling import dollars_of
 
-_COLUMNS = (
-    "at", "namespace", "label", "outcome", "reason", "requested_model", "served_model", "baseline_pico_usd",
-    "cost_pico_usd", "input_tokens", "output_tokens", "latency_ms", "strategies", "route", "cache_read_tokens",
-    "cache_write_tokens", "tags", "parts", "bill", "requests",
-)  # fmt: skip
 _KEYS: dict[Dimension, str] = {
     "outcome": "outcome",
     "namespace": "namespace",
@@ -32,8 +27,8 @@ _MONEY = "sum({0} / 1000000), sum({0} % 1000000)"
 
 
 def book(connection: sqlite3.Connection, rows: Sequence[LedgerRow]) -> None:
-    places = ", ".join("?" for _ in _COLUMNS)
-    connection.executemany(f"INSERT INTO ledger ({', '.join(_COLUMNS)}) VALUES ({places})", map(_values, rows))
+    places = ", ".join("?" for _ in COLUMNS)
+    connection.executemany(f"INSERT INTO ledger ({', '.join(COLUMNS)}) VALUES ({places})", map(values_of, rows))
 
 
 def groups(connection: sqlite3.Connection, query: LedgerQuery) -> list[LedgerGroup]:
@@ -62,10 +57,10 @@ def rows_behind(
 ) -> list[tuple[int, LedgerRow]]:
     where, values = _condition(query)
     found = connection.execute(
-        f"SELECT seq, {', '.join(_COLUMNS)} FROM ledger WHERE seq > ? AND {where} ORDER BY seq LIMIT ?",
+        f"SELECT seq, {', '.join(COLUMNS)} FROM ledger WHERE seq > ? AND {where} ORDER BY seq LIMIT ?",
         [after, *values, limit],
     )
-    return [(number, _row(values)) for number, *values in found]
+    return [(number, row_from(values)) for number, *values in found]
 
 
 def replace(connection: sqlite3.Connection, since: float, until: float, rows: Sequence[LedgerRow]) -> int:
@@ -94,43 +89,3 @@ def _group(row: Sequence[Any], width: int, parts: dict[tuple[str, ...], dict[str
     return LedgerGroup(
         key, requests, baseline, cost, tokens_in, tokens_out, read, written, parts.get(key, {})
     )  # fmt: skip
-
-
-def _values(row: LedgerRow) -> tuple[object, ...]:
-    names = (row.namespace, row.label, row.outcome, row.reason, row.requested_model, row.served_model)
-    return (
-        row.at,
-        *(_plain(name) for name in names),
-        pico_of(row.baseline_usd),
-        pico_of(row.cost_usd),
-        row.input_tokens,
-        row.output_tokens,
-        row.latency_ms,
-        ",".join(row.strategies),
-        row.route,
-        row.cache_read_tokens,
-        row.cache_write_tokens,
-        json.dumps(sorted(set(row.tags))),
-        write_parts(row.parts),
-        _plain(write_bill(row.bill)),
-        row.requests,
-    )
-
-
-def _row(values: Sequence[Any]) -> LedgerRow:
-    known = dict(zip(_COLUMNS, values, strict=True))
-    strategies = known.pop("strategies")
-    return LedgerRow(
-        baseline_usd=dollars_of(known.pop("baseline_pico_usd")),
-        cost_usd=dollars_of(known.pop("cost_pico_usd")),
-        strategies=tuple(strategies.split(",")) if strategies else (),
-        tags=tuple(json.loads(known.pop("tags"))),
-        parts=read_parts(known.pop("parts")),
-        bill=read_bill(known.pop("bill")),
-        **known,
-    )
-
-
-def _plain(name: str) -> str:
-    """Names may come from a request; what is not valid Unicode must not stop the booking."""
-    return name.encode("utf-8", "replace").decode("utf-8")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from semcache.entry import Entry
 from semcache.stores.local import entries
-from semcache.stores.local.rows import encoded
 from semcache.stores.local.selecting import remove
+from semcache.stores.stored import encoded
 from semcache.stores.worth import combined, worth_of
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import sqlite3
@@ -11,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from semcache.entry import Embedding, Entry, Exemplar, Kind, Label, Origin, Scope
-from semcache.errors import StoreUnavailable
-from semcache.message import Message
-from semcache.request import Json
+from semcache.stores.stored import StoredMessage, decoded, encoded
 
 Row = tuple[Any, ...]
 
@@ -28,43 +25,6 @@ ENTRIES = "entries e JOIN bodies b ON b.entry = e.seq"
 _KINDS = {kind.value: kind for kind in Kind}
 _LABELS = {label.value: label for label in Label}
 _ORIGINS = {origin.value: origin for origin in Origin}
-
-
-class StoredMessage(Message):
-    """A message whose JSON is read when somebody looks: most candidates are never served."""
-
-    _stored: bytes
-
-    @classmethod
-    def of(cls, stored: bytes) -> StoredMessage:
-        message = cls.__new__(cls)
-        object.__setattr__(message, "_stored", stored)
-        return message
-
-    @property
-    def stored_bytes(self) -> int:
-        """The length of its JSON; 0 for a copy that was changed."""
-        return len(self.__dict__.get("_stored", b""))
-
-    def __getattr__(self, name: str) -> Json:
-        if name != "body":
-            raise AttributeError(name)
-        try:
-            body: Json = json.loads(self._stored)
-        except ValueError as error:
-            raise StoreUnavailable("a stored message is damaged; delete its entry, or restore a backup") from error
-        object.__setattr__(self, "body", body)
-        return body
-
-    def __eq__(self, other: object) -> bool:
-        return self.body == other.body if isinstance(other, Message) else NotImplemented
-
-    __hash__ = Message.__hash__
-
-
-def scope_key(scope: Scope) -> bytes:
-    """Names a scope in every table: short, equal in all processes, and never in need of cleaning up."""
-    return hashlib.blake2b(encoded(f"{scope.namespace}\0{scope.digest}"), digest_size=16).digest()
 
 
 def entry_from(row: Row) -> Entry:
@@ -127,12 +87,3 @@ def insert_exemplar(connection: sqlite3.Connection, values: Row) -> int:
     )
     assert cursor.lastrowid is not None
     return cursor.lastrowid
-
-
-def encoded(text: str) -> bytes:
-    """Text as bytes: a question may hold lone surrogates, which TEXT columns refuse."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def decoded(stored: bytes) -> str:
-    return stored.decode("utf-8", "surrogatepass")

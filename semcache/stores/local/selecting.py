@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from semcache.entry import Entry, Kind
-from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, encoded, entry_from
+from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, entry_from
 from semcache.stores.paging import Order, Position
 from semcache.stores.store import Page, Selection, StoreStats
+from semcache.stores.stored import encoded
 
 SCAN_CHUNK = 200
 _RANKS = {Order.NEWEST: "e.created_at", Order.HITS: "e.hits"}

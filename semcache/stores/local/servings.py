@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from semcache.stores.local.rows import decoded, encoded
 from semcache.stores.store import Serving
+from semcache.stores.stored import decoded, encoded
 
 
 def write_servings(connection: sqlite3.Connection, servings: Iterable[Serving]) -> None:

@@ -21,7 +21,7 @@ from semcache.entry import Scope
 from semcache.errors import IndexMismatch
 from semcache.stores.local.index import Index, is_graph, read_index, write_index
 from semcache.stores.local.projection import Projection
-from semcache.stores.local.rows import scope_key
+from semcache.stores.stored import scope_key
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 20

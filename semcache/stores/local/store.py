@@ -10,28 +10,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError, StoreUnavailable
+from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
 from semcache.stores.local import entries, generations, merging, selecting, servings
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.books import LocalBooks
 from semcache.stores.local.database import Database
 from semcache.stores.local.eviction import evict
-from semcache.stores.local.hits import HitBuffer, write_hits
+from semcache.stores.local.hits import write_hits
 from semcache.stores.local.leases import LocalLeases
 from semcache.stores.local.projections import Projections
-from semcache.stores.local.recollection import Pair, Recollection
 from semcache.stores.local.tuning import Tuning
-from semcache.stores.upkeep import Chore
 from semcache.stores.paging import Order, Position, check_page_size
-from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
+from semcache.stores.ranking import ranked
+from semcache.stores.recollection import Pair, Recollection
+from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.upkeep import Chore
 
 if TYPE_CHECKING:
-    from semcache.entry import Vector
+    pass
 
 
 logger = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class LocalStore(LocalBooks):
                 if len(found) == len(ids):
                     break
         live = [pair for pair in found.values() if pair[0].expires_at is None or pair[0].expires_at > now]
-        return _ranked(query, live)[: max(0, k)]
+        return ranked(query, live)[: max(0, k)]
 
     def has_exemplars(self, scope: Scope) -> bool:
         with self._database.reading() as connection:
@@ -290,12 +290,3 @@ def _made(directory: Path) -> Path:
             f"{directory}: cannot be made ({error.strerror}); point SEMCACHE_DATA_DIR at one that can be written"
         ) from error
     return directory
-
-
-def _ranked(query: Vector, pairs: list[Pair]) -> list[Candidate]:
-    """By the stored vectors, not the index's: an index may miss a neighbour, but never makes one up."""
-    if not pairs:
-        return []
-    similarities = cosines(query, units(np.stack([exemplar.embedding.vector for _, exemplar in pairs])))
-    order = closest_first(np.array([exemplar.id for _, exemplar in pairs]), similarities)
-    return [Candidate(pairs[place][0], pairs[place][1], float(similarities[place])) for place in order]

@@ -1,4 +1,4 @@
-"""Rows of exemplars kept in memory, within a budget: the most used answers are read from SQLite once.
+"""Rows of exemplars kept in memory, within a budget: the most used answers are read from the database once.
 
 An exemplar never changes, and its entry changes only together with its exemplars; so a row is right
 for as long as its id is. Only the entry's hit counters may lag behind.
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from threading import Lock
 
 from semcache.entry import Entry, Exemplar
-from semcache.stores.local.rows import StoredMessage
+from semcache.stores.stored import StoredMessage
 
 Pair = tuple[Entry, Exemplar]
 

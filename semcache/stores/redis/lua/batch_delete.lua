@@ -1,0 +1,2 @@
+forget(PARTS)
+forget_states(ARGV[1])

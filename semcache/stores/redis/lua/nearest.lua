@@ -1,0 +1,57 @@
+-- The query as FP32 and whether it is zero, k, space, tolerance of scores, and up to how many a search is exhaustive.
+-- Whatever could be among the k nearest: with ties, and without what is dead; each entry once, with its exemplars.
+if not has_vectors then return {} end
+local query, is_zero, k, space = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), ARGV[6]
+local tolerance, exhaustive = tonumber(ARGV[7]), tonumber(ARGV[8])
+local vectors, time = base .. ':v:' .. space, now()
+local found, places = {}, {}
+
+local function take(element)  -- whether it is live; what has lost its body is forgotten
+  local id, key = string.match(element, '^(%d+):(.*)$')
+  local held = redis.call('HMGET', at_entry(key), 'h', 'q', 'm', 't', 'n', 'l', 'x:' .. id)
+  local blob = table.remove(held)
+  if not blob then
+    forget_vector(space, element)
+    return false
+  end
+  if not is_after(held[4], time) then return false end
+  if not places[key] then
+    held[6] = held[6] or ''
+    found[#found + 1] = held
+    places[key] = held
+  end
+  held = places[key]
+  held[#held + 1], held[#held + 2] = id, blob
+  return true
+end
+
+local total = redis.call('VCARD', vectors)
+if type(total) ~= 'number' then total = 0 end
+local count, seen, taken, last = math.min(total, k + 16), {}, 0, nil
+while count > 0 do
+  local words = { vectors, 'FP32', query, 'WITHSCORES', 'COUNT', count }
+  if total <= exhaustive or count > 512 or is_zero then
+    words[#words + 1] = 'TRUTH'
+  else
+    words[#words + 1], words[#words + 2] = 'EF', math.max(100, 2 * count)
+  end
+  local near, is_done = redis.call('VSIM', unpack(words)), false
+  for place = 1, #near, 2 do
+    local element, score = near[place], tonumber(near[place + 1])
+    if not is_zero and taken >= k and score < last - tolerance then
+      is_done = true
+      break
+    end
+    if not seen[element] then
+      seen[element] = true
+      if take(element) then
+        taken = taken + 1
+        if taken <= k then last = score end
+      end
+    end
+  end
+  if is_done or count >= total then break end
+  count = math.min(total, 4 * count)
+end
+for _, element in ipairs(redis.call('SMEMBERS', base .. ':z:' .. space)) do take(element) end
+return found

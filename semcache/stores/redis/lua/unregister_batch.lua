@@ -1,0 +1,5 @@
+redis.call('ZREM', KEYS[1] .. ':all', ARGV[1])
+redis.call('ZREM', KEYS[1] .. ':open', ARGV[1])
+redis.call('ZREM', KEYS[1] .. ':kept', ARGV[1])
+redis.call('ZREM', KEYS[1] .. ':of:' .. (redis.call('HGET', KEYS[1] .. ':owners', ARGV[1]) or ''), ARGV[1])
+redis.call('HDEL', KEYS[1] .. ':owners', ARGV[1])
