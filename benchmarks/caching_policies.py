@@ -10,7 +10,7 @@ from caching_traffic import Visit
 
 from semcache.pricing import Model, Prices
 from semcache.request import Request
-from semcache.strategies.breakpoints.memory import PRIORS, TTL_SECONDS
+from semcache.strategies.breakpoints.memory import PREVIOUS, PRIORS, TTL_SECONDS
 from semcache.strategies.breakpoints.planning import kinds_of
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix, prefix_of
 
@@ -31,7 +31,8 @@ def best_fixed_usd(trace: Sequence[Visit], model: Model, prices: Prices) -> tupl
     read = []
     for visit in trace:
         prefix = prefix_of(Request(visit.body), model)
-        read.append(_Read(visit.at, prefix, tuple(sorted(kinds_of(prefix)))))
+        kinds = ((place, "later" if kind == PREVIOUS else kind) for place, kind in kinds_of(prefix))
+        read.append(_Read(visit.at, prefix, tuple(sorted(kinds))))
     priced = ((_cost(read, policy, model, prices), place, policy) for place, policy in enumerate(_policies()))
     cost, _, policy = min(priced, key=lambda each: each[:2])
     return cost / 1e6, policy

@@ -19,6 +19,7 @@ from typing import Any
 
 from breakpoints import BEGIN, BOOK, HEADERS, input_usd, sent, shaping_step
 from caching_traffic import text
+from plans import in_processes
 from reporting import Bar, print_report, report
 
 from semcache.exchange import Call, Step, send_upstream
@@ -41,16 +42,22 @@ PLANNER, ALWAYS = "planner", "always on"
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     turns, gaps = (TURNS[:2], GAPS_SECONDS[1:3]) if options.quick else (TURNS, GAPS_SECONDS)
+    cells = [(count, gap) for count in turns for gap in gaps]
+    tasks = [(count, gap, seed) for count, gap in reversed(cells) for seed in range(options.seeds)]  # the longest first
+    costs = dict(zip(tasks, in_processes(_costs_of, tasks, jobs=options.jobs), strict=True))
     figures = {}
-    for count in turns:
-        for gap in gaps:
-            runs = [_costs(count, gap, seed) for seed in range(options.seeds)]
-            figures[f"{count} turns, {gap} s apart"] = {
-                name: round(statistics.median(run[name] for run in runs), 4) for name in runs[0]
-            }
+    for count, gap in cells:
+        runs = [costs[count, gap, seed] for seed in range(options.seeds)]
+        figures[f"{count} turns, {gap} s apart"] = {
+            name: round(statistics.median(run[name] for run in runs), 4) for name in runs[0]
+        }
     settings = {"seeds": options.seeds, "model": MODEL, "conversations": CONVERSATIONS}
     print_report(report("shaping", figures, bars_of(figures), settings=settings), as_json=options.json)
     return 0
+
+
+def _costs_of(task: tuple[int, float, int]) -> dict[str, float]:
+    return _costs(*task)
 
 
 def _costs(turns: int, gap_seconds: float, seed: int) -> dict[str, float]:
@@ -120,6 +127,7 @@ def bars_of(figures: dict[str, dict[str, float]]) -> list[Bar]:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seeds", type=int, default=3, help="sets of conversations of each cell (3)")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (1); figures are in virtual time")
     parser.add_argument("--quick", action="store_true", help="under a minute: four cells, one seed")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)

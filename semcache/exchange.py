@@ -17,6 +17,7 @@ class Purpose(Enum):
 
     ANSWER = "answer"
     CLASSIFY = "classify"
+    SUMMARISE = "summarise"
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ class Answer:
 
 
 CLASSIFIED = "classify"  # why an attempt was paid for: to learn where the request should go
+SUMMARISED = "summary"  # ... to have old turns told in fewer words
 
 
 def strategies_of(call: Call, attempts: Sequence[Attempt]) -> tuple[str, ...]:
     """The strategies that had a part in a call, each once."""
     names = dict.fromkeys(call.request.shaped_by)
-    if any(attempt.why != CLASSIFIED for attempt in attempts):
+    if any(attempt.why not in (CLASSIFIED, SUMMARISED) for attempt in attempts):
         names["cascade"] = None
     if call.routed is not None and call.routed.is_failover:
         names["failover"] = None

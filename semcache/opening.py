@@ -28,7 +28,7 @@ def open_settings_store(settings: Settings, embedder: Embedder, clock: Clock) ->
         data_dir=settings.data_dir,
         space=embedder.fingerprint,
         dims=embedder.dims,
-        clock=clock,
+        clock=None if clock is time.time else clock,  # what is shared goes by one clock
         limits=Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes),
         is_shared=settings.workers > 1,
     )

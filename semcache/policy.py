@@ -66,13 +66,13 @@ class RoutingPolicy:
     cascade_streams: bool = False  # hold a stream back until its answer has been checked
 
 
-PROMPT_CACHING, COMPRESSION = "prompt_caching", "compression"
+PROMPT_CACHING, COMPRESSION, SUMMARIES = "prompt_caching", "compression", "summaries"
 STRATEGIES = (
-    "tiering", "routing", "cascade", "failover", "prompt_optimisation", "tidying", COMPRESSION, "trimming",
-    "token_budget", "conciseness", PROMPT_CACHING,
+    "tiering", "routing", "cascade", "failover", "prompt_optimisation", "tidying", COMPRESSION, SUMMARIES,
+    "trimming", "token_budget", "conciseness", PROMPT_CACHING,
 )  # fmt: skip
 """What can be switched on and off for a request, a namespace, or everywhere."""
-LOSSY = frozenset({COMPRESSION, "trimming", "conciseness", "prompt_optimisation"})
+LOSSY = frozenset({COMPRESSION, SUMMARIES, "trimming", "conciseness", "prompt_optimisation"})
 """Those that leave out something of what the caller said: only where the operator asks for them."""
 ESCORTS = frozenset({"cascade", "failover"})
 """Those that save nothing by themselves: they make good what a cheaper model, or a failing one, did not."""

@@ -39,6 +39,7 @@ CAUSE_NAMES = {
     f"{CALL}judge": "Judgements of sameness",
     f"{CALL}shadow": "Comparing models",
     f"{CALL}classify": "Classifying requests",
+    f"{CALL}summary": "Summarising old turns",
     f"{CALL}optimise": "Optimising prompts",
 }
 

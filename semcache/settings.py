@@ -127,7 +127,7 @@ ABOUT = {
     "port": "port the service listens on",
     "data_dir": "where the state lives: cache.sqlite3 and vectors-*.faiss",
     "models_dir": "where models/ lives; default: ./models, else the copy shipped inside the package",
-    "store": "store URL: `local:`, `local:PATH`, `memory:`, or `redis://HOST` (see Redis, below)",
+    "store": "store URL: `local:`, `local:PATH`, `memory:`, `postgresql://…` or `redis://…`",
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
     "embedder": "embedding model: a name built under models/, or `sentence-transformers:NAME`",
     "error_budget": "tolerated share of requests that are answered wrongly from memory",

@@ -18,20 +18,30 @@ from semcache.moving import Moved, move
 from semcache.stores.ledger_book import LedgerQuery
 from semcache.stores.local.store import LocalStore
 from semcache.stores.memory import MemoryStore
+from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.store import PostgresStore
 from semcache.stores.store import Selection, Store
 
 EMBEDDER = HashedEmbedder()
 DIMS = EMBEDDER.dims
-Opening = Callable[..., LocalStore]
+Opening = Callable[..., Store]
 
 
-@pytest.fixture
-def open_at(tmp_path: Path, clock: Clock) -> Iterator[Opening]:
-    opened: list[LocalStore] = []
+@pytest.fixture(params=["local", "from local to postgres", "from postgres to local"])
+def open_at(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opening]:
+    """Opens stores by name; one of them may be in PostgreSQL."""
+    opened: list[Store] = []
+    remote = {"from local to postgres": "target", "from postgres to local": "source"}.get(request.param)
+    url = request.getfixturevalue("postgres_url") if remote else ""
 
-    def open_one(name: str, *, space: str = "space") -> LocalStore:
-        opened.append(LocalStore(tmp_path / name, space=space, dims=DIMS, clock=clock))
-        return opened[-1]
+    def open_one(name: str, *, space: str = "space") -> Store:
+        store: Store
+        if name == remote:
+            store = PostgresStore(read_address(url), space=space, dims=DIMS, clock=clock)
+        else:
+            store = LocalStore(tmp_path / name, space=space, dims=DIMS, clock=clock)
+        opened.append(store)
+        return store
 
     yield open_one
     for store in opened:

@@ -110,6 +110,11 @@ class Office:
         return True
 
     async def _look_around(self) -> None:
+        if self._is_in_charge and not self.batches.keeps_charge():
+            logger.warning("not in charge of batches any more pid=%d", os.getpid())
+            self._is_in_charge = False
+            await self._dismiss_clerks()
+            await self.advance(self.batches.leave_charge)  # for good: a renewal that comes late must not keep it
         await self.advance(self.room.send)
         if not self._is_in_charge:
             self._is_in_charge = await self.advance(self.batches.take_charge)
@@ -188,12 +193,16 @@ class Office:
             if record.state is not None and now >= record.accepted_at + record.terms.kept_seconds:
                 self.batches.archive(record.id, batch_transition(record.state, KeptLongEnough(), now))
 
-    async def _close(self) -> None:
-        self.room.stop_asking()
+    async def _dismiss_clerks(self) -> None:
+        """They stop where they are; what they have begun is in the store."""
         tasks = [task for _, task in self._clerks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _close(self) -> None:
+        self.room.stop_asking()
+        await self._dismiss_clerks()
         await asyncio.to_thread(self._executor.shutdown)
         if self._is_in_charge:
             with suppress(StoreError):

@@ -74,6 +74,10 @@ def store(settings: Settings) -> Iterator[Finding]:
 
     if is_redis(settings):
         yield from redis_store(settings)
+    if settings.store.startswith(("postgresql:", "postgres:")):
+        from semcache.cli.postgres_checks import postgres
+
+        yield from postgres(settings)
         return
     folder = state_dir(settings)
     if folder is None:

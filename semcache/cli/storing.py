@@ -1,20 +1,24 @@
-"""`semcache store`: moving house."""
+"""`semcache store`: moving house, and upkeep."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 import click
 
-from semcache.cli.output import CommandLine, json_option, print_json
+from semcache.cli.opening import opened
+from semcache.cli.output import CommandLine, json_option, print_json, store_options
 from semcache.cli.progress import progress
+from semcache.errors import SettingsError
 
 
 @click.group(cls=CommandLine)
 def store() -> None:
-    """What holds the cache: move it to another store."""
+    """What holds the cache: move it to another store, look after it."""
 
 
 @store.command()
@@ -41,8 +45,10 @@ def copy(source: str, target: str, embedder: str | None, as_json: bool) -> None:
     settings = load_settings(embedder=embedder)
     room = Limits(max_entries=settings.max_entries, max_bytes=settings.max_bytes)
     with closing(open_embedder(settings.embedder, models_dir=find_models_dir(settings))) as model:
-        opened = partial(open_store, data_dir=settings.data_dir, space=model.fingerprint, dims=model.dims, limits=room)
-        with closing(opened(source)) as old, closing(opened(target)) as new:
+        opened_as = partial(
+            open_store, data_dir=settings.data_dir, space=model.fingerprint, dims=model.dims, limits=room
+        )
+        with closing(opened_as(source)) as old, closing(opened_as(target)) as new:
             total = old.stats().entries
             if total > new.stats().entries + settings.max_entries:
                 raise StoreError(f"TO may hold {settings.max_entries} entries (SEMCACHE_MAX_ENTRIES), FROM has {total}")
@@ -59,3 +65,28 @@ def copy(source: str, target: str, embedder: str | None, as_json: bool) -> None:
     )
     if waiting:
         click.echo(f"{waiting} batches under way stay behind: let the old service finish them", err=True)
+
+
+@store.command()
+@store_options
+@json_option
+def maintain(as_json: bool, **where: Any) -> None:
+    """Rebuild the vector indexes of PostgreSQL and clear away what was deleted, while others go on using it.
+
+    Worth a cron job where semcache_vector_index=hnsw is set and answers come and go: daily, or after a large purge.
+    """
+    done = []
+    with opened(**where) as cache:
+        for each in _maintained(cache.parts.assembly.store):
+            done.append({"what": each.what, "of": each.of})
+            if not as_json:
+                click.echo(f"{each.what} {each.of}")
+    if as_json:
+        print_json(done)
+
+
+def _maintained(kept: Any) -> Iterator[Any]:
+    """Raises `SettingsError` for a store that looks after itself."""
+    if not hasattr(kept, "maintain"):
+        raise SettingsError("store: this one looks after itself; only a postgresql:// store needs upkeep")
+    yield from kept.maintain()

@@ -13,6 +13,7 @@ _GROWING = ("counter", "histogram")  # what a dead process has counted still hap
 _FOLDS: dict[str, Callable[[float, float], float]] = {  # gauges that do not add up
     "semcache_degraded": max,
     "semcache_event_loop_lag_seconds": max,
+    "semcache_store_circuit": max,
     "process_start_time_seconds": min,
 }
 _Key = tuple[str, tuple[tuple[str, str], ...]]

@@ -69,13 +69,18 @@ class Metrics:
         info.labels(__version__, upstream, embedder).set(1)
         ProcessCollector(registry=registry)
         self._reasons: set[str] = set()
+        self._without_cache: StateCollector | None = None
         self._children: dict[tuple[str, str], _Children] = {}
 
     def watch(self, workers: WorkerThreads, assembly: Assembly | None, *, clock: Callable[[], float]) -> None:
         """Read at every scrape how busy the service is and, where there is a cache, all that it knows of itself."""
         reads = [partial(workers_state, workers)]
+        if self._without_cache is not None:  # the cache has come since
+            self.registry.unregister(self._without_cache)
+            self._without_cache = None
         if assembly is None:
-            self.registry.register(StateCollector(*reads))
+            self._without_cache = StateCollector(*reads)
+            self.registry.register(self._without_cache)
             return
         bill = BillMetrics(assembly.prices, flush=assembly.ledger.flush)
         assembly.ledger.watch(bill.note)

@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
-from semcache.assembly import Assembly, assemble
+from semcache.assembly import Assembly, Brought, assemble
+from semcache.embedders.embedder import Embedder
+from semcache.embedders.opening import open_embedder
 from semcache.entry import Bypass
 from semcache.errors import EmbedderError, NotCached, StoreError, StoreUnavailable, UpstreamError
 from semcache.exchange import Exchange, Forward, relabelled, stack
-from semcache.opening import find_models_dir, open_upstream
+from semcache.opening import find_models_dir, open_settings_store, open_upstream
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import AUTO_MODEL, Request
 from semcache.search import UNAVAILABLE
@@ -44,6 +46,8 @@ class Parts:
     clock: Clock = field(repr=False)
     assembly: Assembly | None = None
     fault: str = ""
+    reopen: Callable[[], Parts] | None = field(default=None, repr=False)  # for a store that may come back by itself
+    unused: Embedder | None = field(default=None, repr=False)  # waits for it, too
 
     @property
     def cache_parts(self) -> Assembly:
@@ -56,6 +60,8 @@ class Parts:
         """Write what is buffered and close."""
         if self.assembly is not None:
             self.assembly.close()
+        if self.unused is not None:
+            self.unused.close()
         self.executor.shutdown(wait=True)
 
 
@@ -66,11 +72,29 @@ def open_parts(settings: Settings, *, clock: Clock = time.time, upstream: Upstre
     """
     prices = PriceBook.load(find_claude_manifest(find_models_dir(settings)))
     upstream = upstream or open_upstream(settings, prices, clock=clock)
+    embedder: Embedder | None = None
     try:
-        assembly = assemble(settings, clock=clock)
+        embedder = open_embedder(settings.embedder, models_dir=find_models_dir(settings))
+        return _with_cache(settings, embedder, clock=clock, upstream=upstream)
     except (StoreError, EmbedderError) as error:
         logger.error("THE CACHE IS OFF: every request goes to the upstream. %s: %s", type(error).__name__, error)
-        return _without_cache(settings, prices, clock=clock, upstream=upstream, fault=str(error))
+        parts = _without_cache(settings, prices, clock=clock, upstream=upstream, fault=str(error))
+        if embedder is not None and isinstance(error, StoreUnavailable):
+            parts.reopen = partial(_with_cache, settings, embedder, clock=clock, upstream=upstream)
+            parts.unused = embedder
+        elif embedder is not None:
+            embedder.close()
+        return parts
+
+
+def _with_cache(settings: Settings, embedder: Embedder, *, clock: Clock, upstream: Upstream) -> Parts:
+    """Raises `StoreError`; then nothing is left open but the embedder."""
+    store = open_settings_store(settings, embedder, clock)
+    try:
+        assembly = assemble(settings, clock=clock, brought=Brought(embedder=embedder, store=store))
+    except BaseException:
+        store.close()
+        raise
     return Parts(
         settings, assembly.forward, assembly.tenants, upstream, assembly.executor, clock=clock, assembly=assembly
     )

@@ -17,7 +17,7 @@ from semcache.batches.office import Office
 from semcache.batches.rules import Rules
 from semcache.canonical import identify
 from semcache.drivers import blocking_send
-from semcache.errors import EmbedderError, StoreError
+from semcache.errors import EmbedderError, SemcacheError, StoreError, StoreUnavailable
 from semcache.exchange import Answer
 from semcache.flights import Flights
 from semcache.request import Json
@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST_TEXT = 10_000  # characters of a question or an answer in a log line
 _FLUSH_SECONDS = 1.0
+_REOPEN_SECONDS = 2.0  # between attempts at a store that was away when the service started
 _SWEEP_SECONDS = 30.0
 _PRUNE_SECONDS = 3600.0
 _SERVINGS_KEPT_SECONDS = 30 * 24 * 3600.0  # as long feedback may name an answer by its message or request id
@@ -46,7 +47,6 @@ class Service:
     """What every endpoint is given. Lives as long as the event loop it was made in."""
 
     def __init__(self, parts: Parts, *, batch_rules: Rules | None = None, tracing: Tracing | None = None) -> None:
-        self.parts = parts
         self.office: Office | None = None  # None: batches are passed on
         self._batch_rules = batch_rules
         self._recorder: Recorder | None = None
@@ -56,20 +56,11 @@ class Service:
         self.gate = AdminGate(parts.settings)
         self.tracing = tracing or Untraced()
         self.metrics = Metrics(upstream=parts.upstream.name, embedder=parts.settings.embedder)
-        watched = WatchedUpstream(parts.upstream, self.metrics.calls, self.tracing)
-        self.flights = Flights(
-            watched,
-            coalesce=parts.settings.coalesce,
-            recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
-            turns=None if parts.assembly is None else parts.assembly.turns,
-            on_lost=None if parts.assembly is None else parts.assembly.ledger.book_lost,
-        )
-        workers = WorkerThreads(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
-        self.advance = workers.advance
         self._trouble = ""  # what the last upkeep met; a store may fail long after it was opened
-        self.metrics.watch(workers, parts.assembly, clock=parts.clock)
+        self._former: list[Parts] = []  # requests that began with them may still be under way
+        self._tasks: list[asyncio.Task[None]] = []
         self._texts = self._text_reader()
-        self.metrics.degraded.set(bool(self.fault))
+        self._adopt(parts)
 
     @classmethod
     def of(cls, scope: Scope) -> Service:
@@ -85,20 +76,15 @@ class Service:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Service]:
         """Keep the store in order while serving; at the end let go of everything."""
-        upkeep = asyncio.create_task(self._keep_up(), name="semcache-upkeep")
-        self.office = self._opened_office()
-        if self.parts.assembly is not None:
-            send = blocking_send(self.flights, asyncio.get_running_loop())
-            room = self.office.room if self.office is not None and self.settings.own_jobs_wait_seconds else None
-            self.parts.assembly.learning.start(send, room=room)
         self._recorder = self._opened_recorder()
-        tasks = [upkeep]
-        if self.office is not None:
-            tasks.append(asyncio.create_task(self.office.run(), name="semcache-batches"))
+        if self.parts.reopen is None:
+            self._start_cache()
+        else:
+            self._tasks.append(asyncio.create_task(self._stand_by(self.parts.reopen), name="semcache-stand-by"))
         try:
             yield self
         finally:
-            for task in tasks:
+            for task in self._tasks:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
@@ -109,7 +95,8 @@ class Service:
             if self._recorder is not None:
                 await asyncio.to_thread(self._recorder.close)
             await self.parts.upstream.aclose()
-            await asyncio.to_thread(self.parts.close)
+            for parts in (*self._former, self.parts):
+                await asyncio.to_thread(parts.close)
             await asyncio.to_thread(self.tracing.close)
 
     def texts(self, request: MessagesRequest, answer: Answer) -> Json:
@@ -122,6 +109,51 @@ class Service:
         self.recent.note(Decision.of(request, answer, at=at, ms=seconds * 1000))
         if self._recorder is not None:
             self._recorder.note(request, answer.message, at=at)
+
+    def _adopt(self, parts: Parts) -> None:
+        """Answer with these from the next request on."""
+        self.parts = parts
+        watched = WatchedUpstream(parts.upstream, self.metrics.calls, self.tracing)
+        self.flights = Flights(
+            watched,
+            coalesce=parts.settings.coalesce,
+            recall=None if parts.assembly is None else parts.assembly.cache.just_stored,
+            turns=None if parts.assembly is None else parts.assembly.turns,
+            on_lost=None if parts.assembly is None else parts.assembly.ledger.book_lost,
+        )
+        workers = WorkerThreads(parts.executor, threads=parts.settings.threads or os.cpu_count() or 1)
+        self.advance = workers.advance
+        self.metrics.watch(workers, parts.assembly, clock=parts.clock)
+        self.metrics.degraded.set(bool(self.fault))
+
+    def _start_cache(self) -> None:
+        """What works beside the requests where there is a cache."""
+        self._tasks.append(asyncio.create_task(self._keep_up(), name="semcache-upkeep"))
+        self.office = self._opened_office()
+        if self.parts.assembly is not None:
+            send = blocking_send(self.flights, asyncio.get_running_loop())
+            room = self.office.room if self.office is not None and self.settings.own_jobs_wait_seconds else None
+            self.parts.assembly.learning.start(send, room=room)
+        if self.office is not None:
+            self._tasks.append(asyncio.create_task(self.office.run(), name="semcache-batches"))
+
+    async def _stand_by(self, reopen: Callable[[], Parts]) -> None:
+        """Open the cache as soon as its store can be reached; until then everything is passed on."""
+        while True:
+            await asyncio.sleep(_REOPEN_SECONDS)
+            try:
+                parts = await asyncio.to_thread(reopen)
+            except StoreUnavailable:
+                continue
+            except SemcacheError as error:
+                logger.error("the cache stays off until a restart: %s: %s", type(error).__name__, error)
+                return
+            self.parts.unused = None  # it belongs to the new parts by now
+            self._former.append(self.parts)
+            self._adopt(parts)
+            self._start_cache()
+            logger.warning("THE CACHE IS ON: its store can be reached")
+            return
 
     def _text_reader(self) -> Callable[[MessagesRequest, Answer], Json]:
         if not self.settings.log_texts:

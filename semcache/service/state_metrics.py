@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from semcache.assembly import Assembly
 from semcache.batching.message_batch import Counts
 from semcache.errors import StoreError
+from semcache.service.store_metrics import store_health
 from semcache.service.worker_threads import WorkerThreads
 from semcache.stores.batch_store import BatchStore
 from semcache.stores.gauges import Gauged
@@ -52,7 +53,7 @@ class AssemblyState:
     @property
     def own(self) -> tuple[Read, ...]:
         """Of this process: over several, they add up."""
-        return self.audits, self.index, self.queues
+        return self.health, self.audits, self.index, self.queues
 
     @property
     def shared(self) -> tuple[Read, ...]:
@@ -66,6 +67,9 @@ class AssemblyState:
         for result, count in self._assembly.learning.audits.counts.items():
             audits.add_metric([result], count)
         yield audits
+
+    def health(self) -> Iterator[Metric]:
+        return store_health(self._assembly.store)
 
     def fullness(self) -> Iterator[Metric]:
         stats = self._assembly.store.stats()

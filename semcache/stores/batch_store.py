@@ -110,6 +110,10 @@ class BatchStore(Protocol):
         """Become the one office that works on these batches; False: there is one, in this process or another."""
         ...
 
+    def keeps_charge(self) -> bool:
+        """Whether nobody else can be in charge, after it was taken here: over a network it can be lost."""
+        ...
+
     # arrival
     def begin(self, record: BatchRecord) -> None:
         """A batch whose requests are arriving: nobody sees it yet."""

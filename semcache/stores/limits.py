@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -25,3 +26,17 @@ class Limits:
     def refuses(self, entry_bytes: int) -> bool:
         """Whether a single entry is larger than the whole store may be."""
         return self.max_bytes is not None and entry_bytes > self.max_bytes
+
+
+def making_room(
+    least_valuable_first: Iterable[tuple[int, int]], *, surplus: int, surplus_bytes: int, spared: int
+) -> list[int]:
+    """The numbers of the first entries, each given with its bytes, whose removal leaves no surplus."""
+    chosen: list[int] = []
+    for number, entry_bytes in least_valuable_first:
+        if surplus <= 0 and surplus_bytes <= 0:
+            break
+        if number != spared:
+            chosen.append(number)
+            surplus, surplus_bytes = surplus - 1, surplus_bytes - entry_bytes
+    return chosen

@@ -45,6 +45,10 @@ class MemoryBatches:
             is_free, self._is_taken = not self._is_taken, True
             return is_free
 
+    def keeps_charge(self) -> bool:
+        with self._lock:
+            return self._is_taken
+
     # arrival
 
     def begin(self, record: BatchRecord) -> None:

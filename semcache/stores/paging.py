@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from semcache.errors import InvalidRequest
 
@@ -39,6 +40,14 @@ class Position:
         if not math.isfinite(position.rank) or not 0 <= position.number < 2**63:
             raise InvalidRequest("cursor: not one that a listing gave; leave it out to start at the first entry")
         return position
+
+
+class Place(NamedTuple):
+    """Which page of a listing is meant: how long it is, what it comes after, what is first."""
+
+    limit: int
+    after: Position | None
+    order: Order
 
 
 def check_page_size(limit: int) -> None:

@@ -8,21 +8,24 @@ and the cheapest is taken.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from semcache.exchange import Answer, Exchange, Forward
+from semcache.exchange import Answer, Attempt, Call, Exchange, Forward
+from semcache.message import Message
 from semcache.pricing import Model, PriceBook, Prices
 from semcache.request import Request
 from semcache.strategies.breakpoints.caching import Planned, PromptCaching
 from semcache.strategies.compression.blocks import Blocks
+from semcache.strategies.compression.reading import Means
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.compression.ways import SHORTER, Way, ways_to_send
 from semcache.strategies.compression.ways import STRATEGY as COMPRESSION
 from semcache.strategies.consent import Consent
 from semcache.strategies.remaining import RemainingTurns
+from semcache.strategies.summaries import SUMMARISED, Summaries
 from semcache.strategies.token_budget.trimming import STRATEGY as TRIMMING
 from semcache.strategies.token_budget.trimming import trimmed
 
@@ -87,14 +90,17 @@ class Shaping:
         blocks: Blocks,
         turns: RemainingTurns,
         terms: Terms,
+        summaries: Summaries,
         clock: Callable[[], float],
     ) -> None:
         self.caching = caching
         self._prices = prices
         self._consent = consent
         self._blocks = blocks
+        self._means = Means(memory=blocks, drafts=Blocks())
         self._turns = turns
         self._terms = terms
+        self._summaries = summaries
         self._clock = clock
 
     def step(self, request: Request, forward: Forward) -> Exchange:
@@ -102,8 +108,14 @@ class Shaping:
         options = self._planned(request)
         if not options:
             return (yield from forward(request))
-        option, began_at = options[0], self._clock()
+        option = options[0]
+        paid: tuple[Attempt, ...] = ()
+        if option.name == SUMMARISED:
+            option, paid = yield from self._told(option, request)
+        began_at = self._clock()
         answer: Answer = yield from forward(option.request)
+        if paid:
+            answer = replace(answer, attempts=(*paid, *answer.attempts))
         if option.planned is not None:
             whole = _whole(options) if option.name == TRIMMED else None
             self.caching.note(option.planned, answer, began_at, whole=whole)
@@ -127,18 +139,49 @@ class Shaping:
             return ()
         turns = sum(turn.get("role") == "user" for turn in request.messages)
         remaining = Decimal(self._turns.expected(turns) if turns > 1 else 0).quantize(Decimal("0.01"))
-        drafts = [_Draft(name, way, self.caching.planned_on(sent, model), caches) for name, way, sent in found]
+        goes_on = float(remaining / (1 + remaining)) if turns > 1 else 1.0  # as it would be at every turn alike
+        drafts = [
+            _Draft(name, way, self.caching.planned_on(sent, model, goes_on=goes_on), caches)
+            for name, way, sent in found
+        ]
         if caches and drafts[-1].name == TRIMMED and _comes_again(drafts[0].planned):
             drafts.pop()
         prices = model.prices_on(datetime.fromtimestamp(self._clock(), UTC).date())
         # The next turn comes when it comes, whichever way this one is sent: one rate for all.
         rate = min(_rate(draft.planned, prices) for draft in drafts) if caches else prices.input
-        return _cheapest_first(tuple(draft.option(remaining, rate) for draft in drafts))
+        options = tuple(draft.option(remaining, rate) for draft in drafts)
+        if options[-1].name == SHORTER:
+            options += self._summarised(request, model, options[-1], later=remaining * rate)
+        return _cheapest_first(options)
+
+    def _summarised(self, request: Request, model: Model, shorter: Option, *, later: Decimal) -> tuple[Option, ...]:
+        """The same in fewer words of the cheapest model, where that is allowed: dearer by its calls, cheaper after."""
+        effort = self._summaries.expected(request, model, self._means, terms=self._terms)
+        if effort is None or self._summaries.cheapest is None:
+            return ()
+        today = datetime.fromtimestamp(self._clock(), UTC).date()
+        calls = self._summaries.cost_usd(effort, self._summaries.cheapest.prices_on(today))
+        spared = effort.spared_tokens * model.prices_on(today).input * _MILLIONTH  # at least: a write costs more
+        course = shorter.course_usd + calls - spared - effort.spared_tokens * later * _MILLIONTH
+        because = f"{shorter.because}; {effort.calls} calls for ${calls:.6f}"
+        cost = shorter.cost_usd + calls - spared
+        return (replace(shorter, name=SUMMARISED, course_usd=course, cost_usd=cost, because=because),)
+
+    def _told(self, option: Option, request: Request) -> Generator[Call, Message, tuple[Option, tuple[Attempt, ...]]]:
+        """The option with the summaries in it; with chosen sentences where there is none to be had."""
+        model = self._prices.model(request.model)
+        assert model is not None
+        outcome, paid = yield from self._summaries.told(request, model, self._means, terms=self._terms)
+        outcome.remember(self._blocks)
+        way = Way(SUMMARISED, outcome)
+        sent = way.request.cutting(COMPRESSION, way.cut_tokens)
+        planned = self.caching.planned_on(sent, model) if option.planned is not None else None
+        return replace(option, request=sent if planned is None else planned.request, way=way, planned=planned), paid
 
     def _ways(self, request: Request, model: Model) -> list[tuple[str, Way | None, Request]]:
         """What may be sent, by name: the history as it came or shorter; of a single turn, less reference text."""
         compresses = self._consent.allows(request, COMPRESSION)
-        ways = ways_to_send(request, model, self._blocks, terms=self._terms, is_allowed=compresses)
+        ways = ways_to_send(request, model, self._means, terms=self._terms, is_allowed=compresses)
         if ways:
             return [(way.name, way, way.request.cutting(COMPRESSION, way.cut_tokens)) for way in ways]
         whole: list[tuple[str, Way | None, Request]] = [(AS_IT_CAME, None, request)]
@@ -153,7 +196,7 @@ class Shaping:
         try:
             options = self.options(request)
             self._turns.note(sum(turn.get("role") == "user" for turn in request.messages))
-            if options and options[0].way is not None:
+            if options and options[0].way is not None and options[0].name != SUMMARISED:
                 options[0].way.outcome.remember(self._blocks)
             return options
         except Exception as error:  # the text of an unforeseen one may hold a prompt
@@ -176,22 +219,21 @@ def _cheapest_first(options: tuple[Option, ...]) -> tuple[Option, ...]:
     """What leaves more out must be clearly cheaper: what is expected of later turns is a guess."""
 
     def doubted(option: Option) -> Decimal:
-        doubt = _DOUBT if option.name in (SHORTER, TRIMMED) else Decimal(0)
+        doubt = _DOUBT if option.name in (SHORTER, SUMMARISED, TRIMMED) else Decimal(0)
         return option.course_usd + doubt * abs(option.course_usd)
 
     return tuple(sorted(options, key=doubted))
 
 
 def _rate(planned: Planned, prices: Prices) -> Decimal:
-    """What a token of this prompt is expected to cost on a later turn: read where it is still held, else written."""
-    marks = planned.marks
-    if not marks:
+    """What a token of this prompt is expected to cost on a later turn, under whatever serves it best then.
+
+    That there is a next turn at all is counted in how many are expected: here, whether it comes in time.
+    """
+    turns = [each.chances for each in planned.outlook.candidates if each.kind in ("first", "later")]
+    if not planned.marks or not turns or turns[-1].ever <= 0:
         return prices.input
-    chances = {each.place: each.chances for each in planned.outlook.candidates}
-    deepest = marks[-1]
-    soon, within_hour = chances.get(deepest.place, (0.0, 1.0))
-    is_short = planned.outlook.held.get(deepest.place, deepest.ttl) == "5m"  # what is held stays as it was written
-    # That there is a next turn at all is counted in how many are expected: here, whether it comes in time.
-    in_time = Decimal(min(1.0, soon / within_hour) if is_short and within_hour > 0 else 1.0)
-    write = prices.cache_write_5m if is_short else prices.cache_write_1h
-    return in_time * prices.cache_read + (1 - in_time) * write
+    soon, within_hour = (Decimal(min(1.0, chance / turns[-1].ever)) for chance in turns[-1][:2])
+    short = soon * prices.cache_read + (1 - soon) * prices.cache_write_5m
+    long = within_hour * prices.cache_read + (1 - within_hour) * prices.cache_write_1h
+    return min(prices.input, short, long)

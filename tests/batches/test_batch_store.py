@@ -15,6 +15,8 @@ from semcache.stores.batch_store import BatchRecord, Change, Dispatch, NewItem, 
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.database import Database
 from semcache.stores.memory_batches import MemoryBatches
+from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.store import PostgresStore
 from semcache.stores.redis.store import RedisStore
 
 RECORD = BatchRecord("msgbatch_1", "anna", 100.0, "http://here", Terms(10.0, 20.0), b"{}", b"sealed")
@@ -35,7 +37,7 @@ def open_local(tmp_path):
 
 
 @pytest.fixture
-def open_shared(redis_url):
+def open_redis(redis_url):
     opened = []
 
     def open_it():
@@ -47,17 +49,28 @@ def open_shared(redis_url):
         store.close()
 
 
-@pytest.fixture(params=["memory", "local", "redis"])
+@pytest.fixture
+def open_postgres(postgres_url):
+    opened = []
+
+    def open_it():
+        opened.append(PostgresStore(read_address(postgres_url), space="small-model:1", dims=8))
+        return opened[-1].batches
+
+    yield open_it
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture(params=["memory", "local", "postgres", "redis"])
 def store(request):
-    if request.param == "memory":
-        return MemoryBatches()
-    return request.getfixturevalue("open_local" if request.param == "local" else "open_shared")()
+    return MemoryBatches() if request.param == "memory" else request.getfixturevalue(f"open_{request.param}")()
 
 
-@pytest.fixture(params=["local", "redis"])
-def open_lasting(request):
-    """Opens one and the same place again and again."""
-    return request.getfixturevalue("open_local" if request.param == "local" else "open_shared")
+@pytest.fixture(params=["local", "postgres", "redis"])
+def open_kept(request):
+    """Opens what outlives the process, as often as asked."""
+    return request.getfixturevalue(f"open_{request.param}")
 
 
 def arrive(store, batch_id="msgbatch_1", *, count=4, credential="anna", at=100.0):
@@ -189,15 +202,18 @@ def test_a_deleted_batch_is_gone_with_all_that_belongs_to_it(store):
 
 
 def test_one_office_is_in_charge(store):
+    assert not store.keeps_charge()
     assert store.take_charge()
+    assert store.keeps_charge()
     assert not store.take_charge()
     store.leave_charge()
+    assert not store.keeps_charge()
     assert store.take_charge()
     store.leave_charge()
 
 
-def test_two_openers_of_one_place_cannot_both_be_in_charge(open_lasting):
-    one, other = open_lasting(), open_lasting()
+def test_two_openers_of_one_store_cannot_both_be_in_charge(open_kept):
+    one, other = open_kept(), open_kept()
     assert one.take_charge()
     assert not other.take_charge()
     one.leave_charge()
@@ -205,9 +221,9 @@ def test_two_openers_of_one_place_cannot_both_be_in_charge(open_lasting):
     other.leave_charge()
 
 
-def test_a_place_holds_everything_when_it_is_opened_again(open_lasting):
-    arrive(open_lasting())
-    again = open_lasting()
+def test_everything_is_there_when_the_store_is_opened_again(open_kept):
+    arrive(open_kept())
+    again = open_kept()
     assert [item.custom_id for item in again.items("msgbatch_1", [Accepted], limit=9)] == [f"id-{n}" for n in range(4)]
 
 

@@ -80,7 +80,12 @@ def test_gauges_add_up_over_the_living_alone() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("semcache_degraded", 3.0), ("semcache_event_loop_lag_seconds", 3.0), ("process_start_time_seconds", 1.0)],
+    [
+        ("semcache_degraded", 3.0),
+        ("semcache_event_loop_lag_seconds", 3.0),
+        ("semcache_store_circuit", 3.0),
+        ("process_start_time_seconds", 1.0),
+    ],
 )
 def test_what_does_not_add_up_is_the_worst_or_the_oldest(name: str, expected: float) -> None:
     processes = [[GaugeMetricFamily(name, "", value=value)] for value in (2.0, 3.0, 1.0)]

@@ -13,6 +13,8 @@ from store_samples import DIMS, SPACE
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
+from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.store import PostgresStore
 from semcache.stores.redis.store import RedisStore
 from semcache.stores.store import Store
 
@@ -24,19 +26,23 @@ LOCAL_TUNINGS = {
 }
 
 
-REDIS = {"redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+URLS = {"postgres": "postgres_url", "redis": "redis_url", "redis-cluster": "redis_cluster_url"}
 
 
-@pytest.fixture(params=["memory", *LOCAL_TUNINGS, "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)])
+@pytest.fixture(
+    params=["memory", *LOCAL_TUNINGS, "postgres", "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)]
+)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
-    """Opens stores of one kind, on one clock; local ones share a directory, and those in Redis their keys."""
+    """Opens stores of one kind, on one clock; local ones share a directory, others a database or their keys."""
     opened: list[Store] = []
-    url = request.getfixturevalue(REDIS[request.param]) if request.param in REDIS else ""
+    url = request.getfixturevalue(URLS[request.param]) if request.param in URLS else ""
 
     def open_one(**options: Any) -> Store:
         if request.param == "memory":
             store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
-        elif request.param in REDIS:
+        elif request.param == "postgres":
+            store = PostgresStore(read_address(url), space=SPACE, dims=DIMS, clock=clock, **options)
+        elif request.param in URLS:
             store = RedisStore(url, space=SPACE, dims=DIMS, clock=clock, **options)
         else:
             tuning = LOCAL_TUNINGS[request.param]
@@ -76,6 +82,20 @@ def open_redis() -> Iterator[Callable[..., RedisStore]]:
 
     def open_one(url: str, **options: Any) -> RedisStore:
         opened.append(RedisStore(url, **{"space": SPACE, "dims": DIMS, **options}))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def open_postgres(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
+    """Opens stores on one database: as many replicas, on the server's clock unless one is given."""
+    opened: list[PostgresStore] = []
+
+    def open_one(url: str = postgres_url, **options: Any) -> PostgresStore:
+        opened.append(PostgresStore(read_address(url), **{"space": SPACE, "dims": DIMS, **options}))
         return opened[-1]
 
     yield open_one

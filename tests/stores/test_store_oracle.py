@@ -1,4 +1,4 @@
-"""The local store against the brute-force one, over any sequence of operations."""
+"""Other stores against the brute-force one, over any sequence of operations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import postgres_server
 import pytest
 from fakes import Clock
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from store_samples import OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, observation, serving
 
 from semcache.entry import Embedding, Kind, Label
@@ -21,6 +22,8 @@ from semcache.stores.limits import Limits
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
+from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.store import PostgresStore
 from semcache.stores.store import Selection, Store
 
 DIMS = 3
@@ -56,7 +59,7 @@ class SideBySide(RuleBasedStateMachine):
         self.local = self.opened()
         self.made = 0
 
-    def opened(self) -> LocalStore:
+    def opened(self) -> Store:
         return LocalStore(
             self.directory, space=SPACE, dims=DIMS, clock=self.clock, limits=self.limits, tuning=self.tuning
         )
@@ -253,6 +256,31 @@ class SideBySideBuffered(SideBySide):
         for number in range(1, self.made + 1):
             for turn in range(2):
                 self.both("serving", f"ent_{number}-{turn}")
+
+
+class SideBySidePostgres(SideBySide):
+    """With PostgreSQL in the place of the local store."""
+
+    databases: postgres_server.Databases
+
+    def __init__(self) -> None:
+        self.url = self.databases.take()
+        super().__init__()
+
+    def opened(self) -> PostgresStore:
+        return PostgresStore(
+            read_address(self.url), space=f"{SPACE}:{DIMS}", dims=DIMS, clock=self.clock, limits=self.limits
+        )
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.databases.give_back(self.url)
+
+
+@pytest.mark.slow
+def test_postgres_does_what_brute_force_does(postgres_databases: postgres_server.Databases) -> None:
+    SideBySidePostgres.databases = postgres_databases
+    run_state_machine_as_test(SideBySidePostgres, settings=settings(EFFORT, max_examples=8))
 
 
 def near(store: Store, scope, query: Embedding, k: int) -> list[tuple[Any, ...]]:

@@ -84,7 +84,7 @@ def test_the_options_are_told_with_their_prices(opened: Any, clock: Clock) -> No
                for _ in range(14) for role in ("user", "assistant")]  # fmt: skip
     request = cache.parts.request("Where next?", model=MODEL, system=SYSTEM, history=history)
     options = cache.parts.assembly.miss_path.shaping.options(request)
-    assert {option.name for option in options} == {"as before", "compressed"}
+    assert {option.name for option in options} == {"as before", "compressed", "summarised"}
     assert options[0].course_usd <= options[1].course_usd
     assert all("more turns expected" in option.because for option in options)
 

@@ -47,6 +47,10 @@ class LocalBatches:
             self._charge = seize(_lock_path(self._database.path))
             return self._charge is not None
 
+    def keeps_charge(self) -> bool:
+        with self._charge_lock:
+            return self._charge is not None
+
     # arrival
 
     def begin(self, record: BatchRecord) -> None:

@@ -17,11 +17,11 @@ from semcache.stores.local.rows import (
     ENTRY_WIDTH,
     EXEMPLAR_COLUMNS,
     entry_from,
-    exemplar_from,
     exemplar_values,
     insert_exemplar,
 )
 from semcache.stores.stored import StoredMessage, encoded, scope_key
+from semcache.stores.stored_rows import exemplar_from
 from semcache.stores.worth import combined, first_heat, heat_of, worth_of
 
 CHUNK = 500  # rows a statement asks for by id

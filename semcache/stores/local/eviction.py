@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from semcache.stores.limits import Limits
+from semcache.stores.limits import Limits, making_room
 from semcache.stores.local.selecting import remove
 
 
@@ -15,13 +15,9 @@ def evict(connection: sqlite3.Connection, limits: Limits, *, now: float, spared:
     surplus, surplus_bytes = limits.surplus(entries=entries, held_bytes=held_bytes)
     if surplus == surplus_bytes == 0:
         return 0
-    chosen: list[int] = []
-    for seq, entry_bytes in _least_valuable_first(connection, now):
-        if surplus <= 0 and surplus_bytes <= 0:
-            break
-        if seq != spared:
-            chosen.append(seq)
-            surplus, surplus_bytes = surplus - 1, surplus_bytes - entry_bytes
+    chosen = making_room(
+        _least_valuable_first(connection, now), surplus=surplus, surplus_bytes=surplus_bytes, spared=spared
+    )
     return remove(connection, chosen)
 
 

@@ -6,24 +6,15 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from semcache.entry import Entry, Kind
 from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, entry_from
-from semcache.stores.paging import Order, Position
+from semcache.stores.paging import Order, Place, Position
 from semcache.stores.store import Page, Selection, StoreStats
 from semcache.stores.stored import encoded
 
 SCAN_CHUNK = 200
 _RANKS = {Order.NEWEST: "e.created_at", Order.HITS: "e.hits"}
-
-
-class Place(NamedTuple):
-    """Which page of a listing is meant: how long it is, what it comes after, what is first."""
-
-    limit: int
-    after: Position | None
-    order: Order
 
 
 def page(connection: sqlite3.Connection, selection: Selection, place: Place, *, now: float) -> Page:

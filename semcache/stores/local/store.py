@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError, StoreUnavailable
@@ -23,16 +22,12 @@ from semcache.stores.local.hits import write_hits
 from semcache.stores.local.leases import LocalLeases
 from semcache.stores.local.projections import Projections
 from semcache.stores.local.tuning import Tuning
-from semcache.stores.paging import Order, Position, check_page_size
+from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Pair, Recollection
 from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.upkeep import Chore
-
-if TYPE_CHECKING:
-    pass
-
 
 logger = logging.getLogger(__name__)
 
@@ -202,7 +197,7 @@ class LocalStore(LocalBooks):
         self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
     ) -> Page:
         check_page_size(limit)
-        place = selecting.Place(limit, Position.decode(cursor), order)
+        place = Place(limit, Position.decode(cursor), order)
         with self._database.reading() as connection:
             return selecting.page(connection, selection, place, now=self._clock())
 

@@ -47,6 +47,9 @@ class RedisBatches:
     def take_charge(self) -> bool:
         return self._charge.take()
 
+    def keeps_charge(self) -> bool:
+        return self._charge.is_held
+
     def leave_charge(self) -> None:
         self._charge.leave()
 

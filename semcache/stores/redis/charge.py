@@ -32,10 +32,19 @@ class Charge:
         self._good_until = 0.0  # by this process' clock, counted from before the server was asked
         self._renewal: tuple[Thread, Event] | None = None
 
-    def take(self) -> bool:
+    @property
+    def is_held(self) -> bool:
+        """Whether nobody else can be in charge."""
         with self._lock:
-            if self._renewal is not None or not self._acquire():
+            return self._is_held()
+
+    def take(self) -> bool:
+        """Whether it is ours now, and was not before."""
+        with self._lock:
+            if self._is_held() or not self._acquire():
                 return False
+            if self._renewal is not None:  # it had been lost
+                return True
             stopped = Event()
             thread = Thread(target=self._renew_until, args=(stopped,), name="semcache-batch-charge", daemon=True)
             self._renewal = (thread, stopped)
@@ -62,8 +71,11 @@ class Charge:
     def check(self) -> None:
         """Raises `StoreUnavailable` where it had been taken and could not be kept."""
         with self._lock:
-            if self._renewal is not None and (self._lease is None or self._monotonic() >= self._good_until):
+            if self._renewal is not None and not self._is_held():
                 raise StoreUnavailable("the charge of the batches has been lost; another replica has it, or none")
+
+    def _is_held(self) -> bool:
+        return self._lease is not None and self._monotonic() < self._good_until
 
     def _acquire(self) -> bool:
         asked_at = self._monotonic()
@@ -75,9 +87,10 @@ class Charge:
     def _renew_until(self, stopped: Event) -> None:
         while not stopped.wait(self._seconds / 3):
             with self._lock:
+                if self._lease is None:
+                    continue  # lost: whoever wants it takes it anew
                 try:
-                    had_it = self._lease is not None
-                    if self._acquire() != had_it:
-                        logger.warning("the charge of the batches has been %s", "lost" if had_it else "taken again")
+                    if not self._acquire():
+                        logger.warning("the charge of the batches has been lost")
                 except StoreError as error:
                     logger.warning("the charge of the batches cannot be renewed now: %s", error)

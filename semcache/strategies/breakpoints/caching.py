@@ -69,9 +69,12 @@ class PromptCaching:
         size = len(request.raw) if request.raw is not None else len(request.content())
         return size / _FEWEST_BYTES_PER_TOKEN * float(model.tokenizer_factor) >= model.min_cacheable_tokens
 
-    def planned_on(self, request: Request, model: Model) -> Planned:
-        """The cheapest set of marks, for strategies that compare other ways to send the request."""
-        outlook = expected_in_batch(self._outlook(request, model), request)
+    def planned_on(self, request: Request, model: Model, *, goes_on: float = 1.0) -> Planned:
+        """The cheapest set of marks, for strategies that compare other ways to send the request.
+
+        `goes_on`: see `outlook_of`.
+        """
+        outlook = expected_in_batch(self._outlook(request, model, goes_on=goes_on), request)
         placement = best_placement(outlook, model, on=self._today())
         return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
 
@@ -133,8 +136,9 @@ class PromptCaching:
             digest = planned.outlook.prefix.places[each.place].digest
             self.memory.note_seen(digest, each.kind, groups, now=began_at)
 
-    def _outlook(self, request: Request, model: Model) -> Outlook:
-        return outlook_of(prefix_of(request, model), self.memory, _groups(request), now=self._clock())
+    def _outlook(self, request: Request, model: Model, *, goes_on: float = 1.0) -> Outlook:
+        prefix, now = prefix_of(request, model), self._clock()
+        return outlook_of(prefix, self.memory, _groups(request), now=now, goes_on=goes_on)
 
     def _prices(self, model: Model) -> Prices:
         return model.prices_on(self._today())
@@ -157,7 +161,7 @@ class PromptCaching:
 
 
 def _standing_rate(candidate: Candidate, prices: Prices) -> Decimal:
-    soon, within_hour = (Decimal(chance) for chance in candidate.chances)
+    soon, within_hour = Decimal(candidate.chances.soon), Decimal(candidate.chances.within_hour)
     return min(
         prices.input,
         soon * prices.cache_read + (1 - soon) * prices.cache_write_5m,

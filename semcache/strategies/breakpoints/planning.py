@@ -14,13 +14,14 @@ from decimal import Decimal
 from itertools import product
 
 from semcache.pricing import Model, Prices
-from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.memory import PREVIOUS, Chances, PrefixMemory
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Place, Prefix
 
 _MILLIONTH = 1e-6
 _MOST_CANDIDATES = 5
 _SAME = 1e-9
 TTLS = ("5m", "1h")
+_TURN_ENDS = ("first", "later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Candidate:
 
     place: int
     kind: str
-    chances: tuple[float, float]  # within 5 minutes, within an hour
+    chances: Chances
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,35 @@ class Outlook:
     held: Mapping[int, str]  # places up to which Claude is believed to hold the prompt, and for how long each use
 
 
-def outlook_of(prefix: Prefix, memory: PrefixMemory, groups: Sequence[str], *, now: float) -> Outlook:
-    known = ((number, memory.held_for(place.digest, now=now)) for number, place in enumerate(prefix.places))
-    held = {number: ttl for number, ttl in known if ttl is not None}
+def outlook_of(
+    prefix: Prefix, memory: PrefixMemory, groups: Sequence[str], *, now: float, goes_on: float = 1.0
+) -> Outlook:
+    """What is known of this prefix; `goes_on` is the chance that the conversation does, if something is known of it."""
+    ttls = ((number, memory.held_for(place.digest, now=now)) for number, place in enumerate(prefix.places))
+    held = {number: ttl for number, ttl in ttls if ttl is not None}
     found: dict[int, str] = dict(kinds_of(prefix))
     if held and (deepest := max(held)) not in found:
-        found[deepest] = "later"
+        found[deepest] = PREVIOUS
     for number, place in enumerate(prefix.places):
         if place.ttl is not None:
             found.setdefault(number, "context")
-    candidates, ceiling = [], (1.0, 1.0)
+    candidates, chances = [], Chances(1.0, 1.0, 1.0)
     for number in sorted(found):
-        place, kind = prefix.places[number], found[number]
-        chances = [memory.chance(place.digest, kind, groups, ttl, now=now) for ttl in TTLS]
-        ceiling = (min(ceiling[0], chances[0]), min(ceiling[1], chances[1]))  # whoever shares more shares less often
-        candidates.append(Candidate(number, kind, ceiling))
+        stands, kind = _told_by(number, found)
+        within = [each for place, each in found.items() if place >= number]
+        known = memory.chances(prefix.places[stands].digest, kind, groups, now=now, within=within)
+        if kind in _TURN_ENDS and known.ever > goes_on:
+            known = Chances(*(chance * goes_on / known.ever for chance in known))
+        chances = Chances(*map(min, chances, known))  # whoever shares more shares less often
+        candidates.append(Candidate(number, found[number], chances))
     return Outlook(prefix, tuple(candidates), held)
+
+
+def _told_by(number: int, found: Mapping[int, str]) -> tuple[int, str]:
+    """Whose record tells whether a place comes again: its own; of a turn that another has followed, the last one's."""
+    if found[number] != PREVIOUS:
+        return number, found[number]
+    return next(((each, kind) for each, kind in sorted(found.items()) if kind in _TURN_ENDS), (number, "later"))
 
 
 def best_placement(outlook: Outlook, model: Model, *, on: date) -> Placement:
@@ -124,6 +138,7 @@ class _Pricing:
         self._read, self._input = float(prices.cache_read), float(prices.input)
         self._write = {"5m": float(prices.cache_write_5m), "1h": float(prices.cache_write_1h)}
         self._chances = {each.place: each.chances for each in outlook.candidates}
+        self._anchors = [place for place, ttl in outlook.held.items() if ttl == "1h"]
 
     def now(self, marks: Sequence[Mark]) -> float:
         """What this request costs with these marks."""
@@ -144,17 +159,43 @@ class _Pricing:
         )
 
     def later(self, marks: Sequence[Mark]) -> float:
-        """What it is worth at the next use that the prefix is held up to these marks."""
-        places, worth, reached = self._outlook.prefix.places, 0.0, 0
-        for mark in marks:
-            reach = places[mark.place].reach_tokens
-            if reach < self._minimum or mark.place not in self._chances:
-                continue
-            ttl = self._outlook.held.get(mark.place, mark.ttl)  # what is held stays as it was written
-            chance = self._chances[mark.place][TTLS.index(ttl)]
-            worth += chance * (self._write[ttl] - self._read) * (reach - reached)
-            reached = reach
+        """What it is worth at the next use that the prefix is held up to these marks.
+
+        What stands before a mark is held at least as long as what the mark ends: short ones at the end of every turn,
+        and now and then one of an hour, keep a conversation over a pause for little more than the short ones cost.
+        """
+        entries = sorted(self._entries(marks).items())
+        ends = [self._outlook.prefix.places[place].reach_tokens for place, _ in entries]
+        worth, over_a_pause = 0.0, 0.0
+        for (place, ttl), end, begin in reversed(list(zip(entries, ends, [0, *ends], strict=False))):
+            chances = self._chances_at(place)
+            if ttl == "1h":
+                over_a_pause = chances.within_hour - chances.soon
+                each = chances.within_hour * (self._dearest(chances) - self._read)
+            else:
+                each = (chances.soon + over_a_pause) * (self._write["5m"] - self._read)
+            worth += each * (end - begin)
         return worth
+
+    def _entries(self, marks: Sequence[Mark]) -> dict[int, str]:
+        """What Claude will hold, by place: these marks, and what is held for an hour and will be found."""
+        places, held = self._outlook.prefix.places, self._outlook.held
+        found = {  # what is held stays as it was written
+            mark.place: held.get(mark.place, mark.ttl)
+            for mark in marks
+            if places[mark.place].reach_tokens >= self._minimum and mark.place in self._chances
+        }
+        last = max(found, default=0)
+        return {**{at: "1h" for at in self._anchors if last - LOOKBACK_BLOCKS < at < last}, **found}
+
+    def _chances_at(self, place: int) -> Chances:
+        """Of a place between two candidates, those of the second."""
+        return next(chances for at, chances in self._chances.items() if at >= place)
+
+    def _dearest(self, chances: Chances) -> float:
+        """The price at which this would be written again: for an hour only where that is the cheaper way."""
+        courses = {ttl: write - chances.within(ttl) * (write - self._read) for ttl, write in self._write.items()}
+        return self._write["1h" if courses["1h"] < courses["5m"] else "5m"]
 
     def _held_by(self, marks: Sequence[Mark]) -> int:
         """Tokens of the longest held prefix that some mark looks back to."""
@@ -184,7 +225,9 @@ def kinds_of(prefix: Prefix) -> Iterator[tuple[int, str]]:
         yield context, "context"
     for turn in turns[-2:]:
         ends = [number for number in users if prefix.places[number].outer == turn and prefix.places[number].is_markable]
-        if ends:
+        if ends and turn != turns[-1]:
+            yield ends[-1], PREVIOUS
+        elif ends:
             yield ends[-1], "later" if begins else "first"
 
 
@@ -235,7 +278,7 @@ def _told(outlook: Outlook, added: Sequence[Mark]) -> str:
         return "no mark is expected to pay"
     kinds = {each.place: each for each in outlook.candidates}
     return ", ".join(
-        f"{kinds[mark.place].kind} for {mark.ttl} (again with {kinds[mark.place].chances[TTLS.index(mark.ttl)]:.0%})"
+        f"{kinds[mark.place].kind} for {mark.ttl} (again with {kinds[mark.place].chances.within(mark.ttl):.0%})"
         for mark in added
     )
 

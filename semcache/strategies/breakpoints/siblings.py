@@ -12,6 +12,7 @@ from typing import Any
 
 from semcache.canonical import digest
 from semcache.request import Json, Request
+from semcache.strategies.breakpoints.memory import Chances
 from semcache.strategies.breakpoints.planning import Candidate, Outlook
 
 LEAST_BYTES = 1_500  # of a body: what is shorter holds no prefix that Claude would keep
@@ -41,9 +42,9 @@ def expected_in_batch(outlook: Outlook, request: Request) -> Outlook:
     candidates, ceiling = [], 1.0
     for each in outlook.candidates:
         count = siblings.count(request.body, each.kind)
-        chance = _FOUND * (count - 1) / count if count else each.chances[1]
-        ceiling = min(ceiling, max(chance, each.chances[1]))
-        candidates.append(Candidate(each.place, each.kind, (0.0, ceiling)))
+        chance = _FOUND * (count - 1) / count if count else each.chances.within_hour
+        ceiling = min(ceiling, max(chance, each.chances.within_hour))
+        candidates.append(Candidate(each.place, each.kind, Chances(0.0, ceiling, ceiling)))
     return replace(outlook, candidates=tuple(candidates))
 
 

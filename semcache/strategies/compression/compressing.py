@@ -153,6 +153,9 @@ def _frozen(reading: Reading, block: Block, draft: _Draft) -> list[Json]:
     known = None if memory is None else memory.get(block.key)
     if known is None and (written := reading.means.written.get(block.key)) is not None:
         draft.records[block.key] = known = written
+    drafts = reading.means.drafts
+    if known is None and drafts is not None and (worked_out := drafts.get(block.key)) is not None:
+        draft.records[block.key] = known = worked_out
     if known is not None:
         messages: list[Json] = json.loads(known)
         return messages
@@ -161,6 +164,8 @@ def _frozen(reading: Reading, block: Block, draft: _Draft) -> list[Json]:
     judgement = Judgement(block.after, reading.means.embed, shipped_weights())
     short = shortened(old, exchanges, budget_bytes=budget, judgement=judgement)
     draft.records[block.key] = json.dumps(short, ensure_ascii=False, separators=(",", ":"))
+    if drafts is not None:
+        drafts.put(block.key, draft.records[block.key])
     return short
 
 

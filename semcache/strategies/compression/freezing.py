@@ -20,7 +20,7 @@ from semcache.strategies.compression.turns import (
     user_text,
 )
 
-_FORMAT = "compression 1"  # another one where the same block would give other bytes
+_FORMAT = "compression 2"  # another one where the same block would give other bytes
 _SEEN = 2  # user turns behind a block that bear on it; of these the last may not have been answered yet
 
 

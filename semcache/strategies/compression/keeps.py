@@ -11,7 +11,6 @@ from semcache.strategies.compression.phrases import folded, phrases
 from semcache.strategies.compression.sentences import Form, sentences_of
 from semcache.strategies.compression.worth import Stock
 
-_NEAR = 14  # sentences of the user, the latest first, among which a pronoun behind the block finds what it means
 _ELLIPTIC = 5  # words: a question this short leaves out what it is about
 _SHORT_REPLY = 12  # words: a longer one says itself what it answers
 _NAMED = (Kind.NUMBER, Kind.NAME, Kind.DATE)
@@ -25,9 +24,12 @@ def bound_keeps(old: OldTurns, after: Sequence[str]) -> frozenset[int]:
     return frozenset(constraints | left_open | set(_definitions(old, after)) | set(_unanswered(old)))
 
 
-def first_keeps(old: OldTurns, after: Sequence[str], stock: Stock) -> list[int]:
-    """Taken before all else, as far as the budget goes: what the turns right behind the block rest on."""
-    found = [*_asked_last(old, after), *_pointed_at(old, after, stock)]
+def first_keeps(old: OldTurns, after: Sequence[str], stock: Stock, *, near: int) -> list[int]:
+    """Taken before all else, as far as the budget goes: what the turns right behind the block rest on.
+
+    A pronoun there may stand for any of the last `near` things that the user has said.
+    """
+    found = [*_asked_last(old, after), *_pointed_at(old, after, stock, near=near)]
     return list(dict.fromkeys(found))
 
 
@@ -80,10 +82,10 @@ def _asked_last(old: OldTurns, after: Sequence[str]) -> Iterator[int]:
         yield asking[-1]
 
 
-def _pointed_at(old: OldTurns, after: Sequence[str], stock: Stock) -> Iterator[int]:
+def _pointed_at(old: OldTurns, after: Sequence[str], stock: Stock, *, near: int) -> Iterator[int]:
     """What a pronoun behind the block stands for, and the best sentence on each fact that is named there again."""
     if any(_points_back(sentence.text) for text in after for sentence in sentences_of(text) if sentence.asks):
-        said = [place for place, unit in enumerate(old.units) if unit.is_users][-_NEAR:]
+        said = [place for place, unit in enumerate(old.units) if unit.is_users][-near:]
         yield from (place for place in reversed(said) if _says_itself(old.units[place], stock.facts[place]))
     spoken = " ".join(f" {' '.join(folded(text).split())} " for text in after)
     for fact in sorted({fact for stated in stock.facts for fact in stated if fact.kind in _NAMED}):
@@ -106,7 +108,7 @@ def _leans(unit: Unit, stated: tuple[Fact, ...]) -> bool:
     return (
         unit.sentence.form is Form.PROSE
         and not _names_something(stated)
-        and phrases().pronouns.search(folded(unit.text)) is not None
+        and phrases().pronouns.search(phrases().expletives.sub("", folded(unit.text))) is not None
     )
 
 

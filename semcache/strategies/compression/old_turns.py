@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from semcache.request import Json
+from semcache.strategies.compression.clauses import clauses_of
 from semcache.strategies.compression.scribe import Scribe
 from semcache.strategies.compression.sentences import Sentence, sentences_of
 from semcache.strategies.compression.sizes import byte_count
@@ -43,12 +44,13 @@ class OldTurns:
     def read(cls, messages: Sequence[Json], exchanges: Sequence[Exchange]) -> OldTurns:
         """`exchanges` are those of the messages, which begin with the first."""
         units = [
-            Unit(sentence, number, place, at, messages[place]["role"] == "user")
+            Unit(part, number, place, at, messages[place]["role"] == "user")
             for number, exchange in enumerate(exchanges)
             for place in range(exchange.start, exchange.end)
             for at, block in enumerate(messages[place]["content"])
             if is_speech(messages[place]) and is_prose(block)
             for sentence in sentences_of(block["text"])
+            for part in clauses_of(sentence)
         ]
         return cls(messages, exchanges, units)
 

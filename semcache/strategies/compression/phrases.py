@@ -19,7 +19,10 @@ class Phrases:
     affirmed: re.Pattern[str]
     rejected: re.Pattern[str]
     pronouns: re.Pattern[str]
+    expletives: re.Pattern[str]
     definitions: re.Pattern[str]
+    conditions: re.Pattern[str]
+    openings: re.Pattern[str]
     everything: re.Pattern[str]
     numbers: frozenset[str]
     calendar: frozenset[str]
@@ -37,7 +40,10 @@ def phrases() -> Phrases:
         affirmed=_any_of(data["affirmed"]),
         rejected=_any_of(data["rejected"]),
         pronouns=_any_of(data["pronouns"]),
+        expletives=_any_of(data["expletives"]),
         definitions=_any_of(data["definitions"]),
+        conditions=_any_of(data["conditions"]),
+        openings=re.compile(rf"\s*(?:(?:{'|'.join(data['openings'])})[,:]?\s+)+"),
         everything=_any_of(data["everything"]),
         numbers=frozenset(figures["numbers"].split()),
         calendar=frozenset(figures["calendar"].split()),

@@ -28,10 +28,14 @@ _DROP_BETA = "thinking-binding-controls-2026-08-01"
 
 @dataclass(frozen=True)
 class Means:
-    """What compression may use: an embedder for relevance, a memory of what it froze, and blocks written elsewhere."""
+    """What compression may use: an embedder for relevance, a memory of what it froze, and blocks written elsewhere.
+
+    `drafts` spares work alone: what was worked out for a block, and may never have been sent.
+    """
 
     embed: Embed | None = None
     memory: Memory | None = None
+    drafts: Memory | None = None
     written: Mapping[str, str] = field(default_factory=dict, repr=False)  # by the key of the block
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from semcache.request import Json
 from semcache.strategies.compression.sentences import Form, Sentence
 
-MARK = "[\u2026]"
-FIRST_MARK = "[\u2026 shortened]"  # the first in a block says what the others mean
+MARK = "\u2026"
+FIRST_MARK = "[\u2026]"  # the first in a block: what it usually means, left out, the others mean too
 
 Piece = Sequence[tuple[Sentence, bool]]  # the sentences of one text, and which are kept
 

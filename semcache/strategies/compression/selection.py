@@ -12,10 +12,13 @@ from semcache.strategies.compression.keeps import antecedents, bound_keeps, firs
 from semcache.strategies.compression.old_turns import OldTurns, text_size
 from semcache.strategies.compression.relevance import Embed, relevance_of
 from semcache.strategies.compression.scribe import MARK
+from semcache.strategies.compression.sentences import Form
 from semcache.strategies.compression.sizes import byte_count
 from semcache.strategies.compression.worth import Stock, Weights, stock_of
 
 _MARK_SIZE = byte_count(MARK) + 1
+# Clauses of the user, the latest first, among which a pronoun behind the block finds what it means.
+_NEAR, _NEAR_QUESTIONS = 5, 14
 _TRIES = 48  # sentences looked at after the first that no longer fits
 
 
@@ -35,11 +38,22 @@ def chosen(old: OldTurns, budget_bytes: int, judgement: Judgement) -> frozenset[
     picks = _Picks(old, stock, _appeals(old, judgement), judgement.weights.shape)
     for place in sorted(bound):
         picks.take(place)
-    for place in first_keeps(old, judgement.after, stock):
+    for place in first_keeps(old, judgement.after, stock, near=_NEAR_QUESTIONS if picks.fading else _NEAR):
         picks.take(place)
     picks.take_all()
     order = [group for group in picks.groups if not bound.issuperset(group)]
     return _fitted(bound, order, lambda kept: text_size(old.with_only(kept)) <= budget_bytes)
+
+
+def questioning(old: OldTurns, shape: Mapping[str, float]) -> float:
+    """From 0 to 1: whether the user does nothing but ask.
+
+    What was said to get something done stays in force; what was asked is settled by its answer, and only the latest
+    of it is still spoken of.
+    """
+    said = [unit for unit in old.units if unit.is_users and unit.sentence.form is Form.PROSE]
+    asking = sum(unit.sentence.asks for unit in said) / (len(said) or 1)
+    return min(1.0, max(0.0, (asking - shape["asks_some"]) / (shape["asks_all"] - shape["asks_some"])))
 
 
 def _appeals(old: OldTurns, judgement: Judgement) -> list[float]:
@@ -81,6 +95,7 @@ class _Picks:
     covered: set[Fact] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.fading = self.shape["fading"] * questioning(self.old, self.shape)
         self._leaning = antecedents(self.old, self.stock)
 
     def take(self, place: int) -> None:
@@ -129,5 +144,6 @@ class _Picks:
         gain = self.appeals[place]
         for fact in self.stock.facts[place]:
             gain += self.stock.worth[fact] * (self.shape["covered"] if fact in self.covered else 1.0)
-        gain *= 1 + self.shape["recency"] * unit.message / max(len(self.old.messages), 1)
+        place_in_time = unit.message / max(len(self.old.messages), 1)
+        gain *= (1 + self.shape["recency"] * place_in_time) * math.exp(-self.fading * (1 - place_in_time))
         return gain * (self.shape["question"] if unit.sentence.asks else 1.0)

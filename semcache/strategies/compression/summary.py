@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,6 +14,7 @@ from semcache.errors import UpstreamError
 from semcache.exchange import Call
 from semcache.message import Message
 from semcache.pricing import Disabled, Model
+from semcache.pricing.tokens import BYTES_PER_TOKEN
 from semcache.request import Json, Request, encode_json
 from semcache.strategies.compression.compressing import compressed, old_messages, unfrozen_blocks
 from semcache.strategies.compression.freezing import Block
@@ -23,6 +24,7 @@ from semcache.strategies.compression.outcomes import Compression, NotCompressed
 from semcache.strategies.compression.reading import Means, Reading
 from semcache.strategies.compression.scribe import MARK
 from semcache.strategies.compression.shortening import budget_in_bytes
+from semcache.strategies.compression.sizes import message_tokens
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.compression.turns import is_prose, kind_of
 
@@ -35,12 +37,43 @@ _STEERING = frozenset({"anthropic-beta"})
 Summarising = Generator[Call, Message, Compression | NotCompressed]
 
 
-def summarised(request: Request, *, terms: Terms, model: Model, means: Means, cheapest: Model) -> Summarising:
+@dataclass(frozen=True)
+class Effort:
+    """What summarising takes, and what it spares beyond choosing sentences, estimated. Read and written tokens are the
+    cheapest model's at worst, spared ones those of the model that will answer.
+    """
+
+    calls: int
+    read_tokens: int
+    written_tokens: int
+    spared_tokens: int
+
+
+def effort_of(request: Request, *, terms: Terms, model: Model, means: Means, of_budget: float) -> Effort:
+    """Nothing is asked of anybody; see `summarised`."""
+    reading = Reading(request, terms, model, means)
+    told = [old_messages(reading, block)[0] for block in unfrozen_blocks(reading)] if means.memory is not None else []
+    told = [old for old in told if _can_be_told(old)]
+    read = sum(message_tokens(old, model) for old in told)
+    words = sum(_words(terms, old, model, of_budget) for old in told)
+    kept = sum(budget_in_bytes(terms.budget, old, tokenizer_factor=float(model.tokenizer_factor)) for old in told)
+    spared = int(kept * (1 - of_budget) / BYTES_PER_TOKEN * float(model.tokenizer_factor))
+    return Effort(len(told), read, words * _TOKENS_PER_WORD, spared)
+
+
+def _words(terms: Terms, old: Sequence[Json], model: Model, of_budget: float) -> int:
+    budget = of_budget * budget_in_bytes(terms.budget, old, tokenizer_factor=float(model.tokenizer_factor))
+    return max(_LEAST_WORDS, int(budget / _BYTES_PER_WORD))
+
+
+def summarised(  # noqa: PLR0913 - as `compressed`, and who tells it in how many words
+    request: Request, *, terms: Terms, model: Model, means: Means, cheapest: Model, of_budget: float = 1.0
+) -> Summarising:
     """As `compressed` at a cold moment, with blocks that are frozen now in the words of `cheapest`.
 
     Yields one call for each such block. A block that cannot be summarised, or whose summary is cut
     off, refused or too long, is shortened instead. Without a memory every one would be paid for
-    again on every request: then all are shortened.
+    again on every request: then all are shortened. A summary may have `of_budget` of what sentences would have.
     """
     reading = Reading(request, terms, model, means)
     written: dict[str, str] = {}
@@ -48,9 +81,8 @@ def summarised(request: Request, *, terms: Terms, model: Model, means: Means, ch
         old, exchanges = old_messages(reading, block)
         if not _can_be_told(old):
             continue
-        budget = budget_in_bytes(terms.budget, old, tokenizer_factor=float(model.tokenizer_factor))
         try:
-            message = yield Call(_asked(request, old, cheapest, words=max(_LEAST_WORDS, budget // _BYTES_PER_WORD)))
+            message = yield Call(_asked(request, old, cheapest, words=_words(terms, old, model, of_budget)))
         except UpstreamError:
             continue
         turns = _turns_of(message, OldTurns.read(old, exchanges), block)
@@ -77,6 +109,8 @@ def _asked(request: Request, old: Sequence[Json], cheapest: Model, *, words: int
     }
     if cheapest.thinking.on_by_default and cheapest.thinking.disabled is not Disabled.NO:
         body["thinking"] = {"type": "disabled"}
+    if (place := request.body.get("inference_geo")) is not None:  # where the caller wants it read
+        body["inference_geo"] = place
     headers = tuple((name, value) for name, value in request.headers if name not in _STEERING)
     return Request(body, caller=request.caller, headers=headers)
 

@@ -1,0 +1,56 @@
+"""The columns that make entries and exemplars, and their values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from semcache.entry import Entry, Exemplar
+from semcache.stores import stored_rows
+from semcache.stores.similarity import unit
+from semcache.stores.stored import encoded
+from semcache.stores.stored_rows import Row
+
+if TYPE_CHECKING:
+    from semcache.entry import Vector
+
+ENTRY_COLUMNS = (
+    "e.id, e.namespace, e.digest, e.key, e.kind, b.question, b.message, e.requested_model, e.served_model, "
+    "e.cost_usd, e.created_at, e.expires_at, e.tags, e.credential, u.hits, u.last_hit_at"
+)
+ENTRY_WIDTH = 16
+EXEMPLAR_COLUMNS = "x.text, x.vector, x.windows, x.label, x.origin, x.created_at, x.id, x.key, x.space"
+ENTRIES = "semcache.entries e JOIN semcache.bodies b ON b.entry = e.seq JOIN semcache.uses u ON u.entry = e.seq"
+
+
+def entry_from(row: Row) -> Entry:
+    """An entry from `ENTRY_COLUMNS`."""
+    return stored_rows.entry_from(row, row[12])
+
+
+def exemplar_values(exemplar: Exemplar, entry_seq: int, scope: bytes, space_id: int) -> Row:
+    """In the order of the columns of `entries.attach`."""
+    return (
+        entry_seq,
+        scope,
+        space_id,
+        exemplar.label.value,
+        exemplar.origin.value,
+        exemplar.created_at,
+        exemplar.key,
+        encoded(exemplar.text),
+        folded(exemplar.text),
+        *stored_rows.vector_bytes(exemplar.embedding),
+    )
+
+
+def folded(text: str) -> bytes | None:
+    """The text without differences of case, by which it is selected; None where it has none."""
+    plain = text.casefold()
+    return None if plain == text else encoded(plain)
+
+
+def halfvec(vector: Vector) -> str:
+    """The vector at unit length as pgvector reads it; then the inner product is the cosine, and of zero it is zero."""
+    return str(unit(vector).astype(np.float16).tolist())

@@ -1,0 +1,65 @@
+"""What is near in one scope: all of its vectors compared, or an index asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from semcache.entry import Scope
+from semcache.stores.postgres.connections import Connection
+from semcache.stores.postgres.preparing import Space
+from semcache.stores.postgres.rows import halfvec
+from semcache.stores.stored import scope_key
+
+if TYPE_CHECKING:
+    from semcache.entry import Vector
+
+# A halfvec's similarity is off by at most 2^-11 for each of the two vectors (3e-5 was seen at 384 dims): all that may
+# be among the k nearest are ranked again by their float32 vectors.
+SLACK = 1e-3
+_SPARE = 48
+
+# The distance is computed inside the materialised part: so an index over vectors is never used unasked, whatever the
+# planner thinks of it, and the vectors themselves are not copied.
+_EXACT = """WITH c AS MATERIALIZED (
+  SELECT exemplar, emb <#> %(query)s::halfvec AS d FROM semcache.vectors
+  WHERE scope = %(scope)s AND space = %(space)s AND expires_at > {now}
+), near AS MATERIALIZED (SELECT exemplar, d FROM c ORDER BY d, exemplar LIMIT %(most)s)
+SELECT exemplar FROM near
+WHERE d <= (SELECT max(d) FROM (SELECT d FROM near ORDER BY d LIMIT %(k)s) nearest) + %(slack)s"""
+
+_INDEXED = """SELECT exemplar FROM semcache.vectors
+WHERE scope = %(scope)s AND space = {space} AND expires_at > {now}
+ORDER BY emb::halfvec({dims}) <#> %(query)s::halfvec({dims}) LIMIT %(most)s"""
+
+# The index gives a portion, more while the filter rejects them, and their order is left to the float32 vectors.
+# For this transaction only: a session may be another replica's next time.
+_INDEX_WAYS = (
+    "SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 100; "
+    "SET LOCAL hnsw.max_scan_tuples = 100000"
+)
+
+
+def nearest_ids(  # noqa: PLR0913 - what a search is made of
+    connection: Connection, scope: Scope, query: Vector, *, k: int, space: Space, now: str
+) -> list[int]:
+    """The exemplars that may be among the k nearest of this scope, in no order."""
+    values = {
+        "query": halfvec(query),
+        "scope": scope_key(scope),
+        "space": space.id,
+        "k": k,
+        "most": 2 * k + _SPARE,
+        "slack": SLACK,
+    }
+    rows = connection.execute(_EXACT.format(now=now), values, binary=True)
+    return [exemplar_id for (exemplar_id,) in rows]
+
+
+def nearest_indexed_ids(  # noqa: PLR0913 - what a search is made of
+    connection: Connection, scope: Scope, query: Vector, *, k: int, space: Space, now: str
+) -> list[int]:
+    """As `nearest_ids`, in this transaction, by an index: it may miss some."""
+    connection.execute(_INDEX_WAYS)
+    values = {"query": halfvec(query), "scope": scope_key(scope), "most": 2 * k + _SPARE}
+    rows = connection.execute(_INDEXED.format(space=space.id, dims=space.dims, now=now), values, binary=True)
+    return [exemplar_id for (exemplar_id,) in rows]

@@ -1,0 +1,292 @@
+"""The store that any number of hosts share: everything is in PostgreSQL, and nothing here that could be out of date."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
+from semcache.errors import StoreError
+from semcache.stores.breaker import Breaker, Health
+from semcache.stores.hit_buffer import HitBuffer
+from semcache.stores.limits import Limits
+from semcache.stores.paging import Order, Place, Position, check_page_size
+from semcache.stores.postgres import (
+    entries,
+    generations,
+    hits,
+    indexing,
+    merging,
+    preparing,
+    searching,
+    selecting,
+    servings,
+)
+from semcache.stores.postgres.address import Address
+from semcache.stores.postgres.batches import PostgresBatches
+from semcache.stores.postgres.books import PostgresBooks
+from semcache.stores.postgres.connections import Connection
+from semcache.stores.postgres.database import PATIENT_SECONDS, THOROUGH_SECONDS, Database
+from semcache.stores.postgres.eviction import evict
+from semcache.stores.postgres.examination import Facts, examined
+from semcache.stores.postgres.indexing import Upkeep
+from semcache.stores.postgres.leases import PostgresLeases
+from semcache.stores.postgres.now import Now
+from semcache.stores.ranking import ranked
+from semcache.stores.recollection import Pair, Recollection
+from semcache.stores.similarity import check_embeddings, unit
+from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.upkeep import Chore
+
+logger = logging.getLogger(__name__)
+
+HITS_PENDING = 512  # written at once when this many wait,
+HITS_DELAY_SECONDS = 2.0  # and in any case this long after the first
+REMEMBERED_BYTES = 64 * 1024 * 1024
+_ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
+
+
+class PostgresStore(PostgresBooks):
+    """Keeps to `semcache.stores.store.Store`. Connects at the first use, and again after every outage."""
+
+    def __init__(  # noqa: PLR0913 - what a store is made of
+        self,
+        address: Address,
+        *,
+        space: str,
+        dims: int,
+        clock: Callable[[], float] | None = None,
+        limits: Limits | None = None,
+        breaker: Breaker | None = None,
+    ) -> None:
+        """`space` is the embedding model's fingerprint; without a `clock`, time is the server's."""
+        self.is_shared = True
+        self._now = Now(clock)
+        self._limits = limits if limits is not None else Limits()
+        self._dims = dims
+        self._fingerprint = space
+        self._is_indexed = address.vector_index == "hnsw"
+        self._space = preparing.Space(0, dims)  # until the database says
+        super().__init__(Database(address, self._now, self._prepare, breaker=breaker))
+        self.batches = PostgresBatches(self._database, self._now)
+        self.leases = PostgresLeases(self._database, self._now)
+        self._recollection = Recollection(REMEMBERED_BYTES)
+        self._generations: dict[str, int] = {}  # as they were seen last
+        self._hits = HitBuffer()
+        self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=HITS_DELAY_SECONDS)
+
+    @property
+    def health(self) -> Health:
+        """Whether calls reach the server, and how many failed."""
+        return self._database.health
+
+    def check(self) -> None:
+        """Reach the server once. Raises `StoreError`."""
+        with self._database.reading(seconds=PATIENT_SECONDS):
+            pass
+
+    # the path of a request
+
+    def get_exact(self, scope: Scope, key: str) -> Entry | None:
+        with self._database.reading() as connection:
+            return entries.find_exact(connection, scope, key, now=self._now.of_statement)
+
+    def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
+        check_embeddings([embedding], self._dims)
+        if k < 1:
+            return []
+        query, options = unit(embedding.vector), {"k": k, "now": self._now.of_statement}
+        with self._searching() as (connection, nearest_ids):
+            for _ in range(_ATTEMPTS):
+                ids = nearest_ids(connection, scope, query, space=self._space, **options)
+                found = self._fetched(connection, ids)
+                if len(found) == len(ids):
+                    break
+        return ranked(query, list(found.values()))[:k]
+
+    def has_exemplars(self, scope: Scope) -> bool:
+        with self._database.reading() as connection:
+            return entries.has_exemplars(connection, scope, self._space, now=self._now.of_statement)
+
+    def generation(self, scope: Scope) -> int:
+        with self._database.reading() as connection:
+            number = generations.generation(connection, scope)
+        if self._generations.setdefault(scope.namespace, number) != number:
+            self._generations[scope.namespace] = number
+            self._recollection.forget_all()  # another replica purged: what it removed must not stay in memory here
+        return number
+
+    def put(self, entry: Entry, exemplars: Sequence[Exemplar] = (), *, guard: Guard = UNGUARDED) -> Entry:
+        check_embeddings([exemplar.embedding for exemplar in exemplars], self._dims)
+        with self._database.writing() as connection:
+            generations.uphold(connection, entry.scope, guard)
+            written = entries.write(connection, entry, self._limits)
+            for exemplar in exemplars:
+                entries.attach(connection, written.seq, written.entry, exemplar, self._space)
+            evict(connection, self._limits, now=self._now.of_statement, spared=written.seq)
+            if written.is_revised:
+                self._hits.forget_servings(written.entry.id)
+        return written.entry
+
+    def add_exemplar(self, exemplar: Exemplar) -> Exemplar | None:
+        check_embeddings([exemplar.embedding], self._dims)
+        now = self._now.of_statement
+        with self._database.writing() as connection:
+            entries.lock_live(connection, [exemplar.entry_id], now=now)
+            found = entries.find_numbered(connection, exemplar.entry_id, now=now)
+            return None if found is None else entries.attach(connection, *found, exemplar, self._space)
+
+    def record_hit(self, entry_id: str, serving: Serving | None = None) -> None:
+        self._write_soon(self._hits.count(entry_id, at=self._now.here(), serving=serving))
+
+    def record_serving(self, serving: Serving) -> None:
+        self._write_soon(self._hits.note(serving))
+
+    # learning
+
+    def merge(self, duplicate_id: str, into_id: str) -> Entry | None:
+        self.flush()
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
+            return merging.merge(connection, duplicate_id, into_id, now=self._now.of_statement)
+
+    def remove_exemplars(self, ids: Sequence[int]) -> int:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
+            removed = entries.detach(connection, ids)
+        self._recollection.forget(ids)
+        return removed
+
+    def serving(self, serving_id: str) -> Serving | None:
+        buffered = self._hits.serving(serving_id)  # first: what is not there any more has been written
+        now = self._now.of_statement
+        with self._database.reading() as connection:
+            if buffered is not None and entries.is_live(connection, buffered.entry_id, now=now):
+                return buffered
+            return servings.find_serving(connection, serving_id, now=now)
+
+    def servings_of(self, entry_id: str, *, limit: int) -> list[Serving]:
+        self.flush()
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+            return servings.servings_of(connection, entry_id, limit=limit, now=self._now.of_statement)
+
+    def prune_servings(self, before: float) -> int:
+        self.flush()
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
+            return servings.prune(connection, before=before)
+
+    def written_since(self, credential: str, since: float) -> int:
+        with self._database.reading() as connection:
+            return entries.written_since(connection, credential, since, now=self._now.of_statement)
+
+    # administration
+
+    def get(self, entry_id: str) -> Entry | None:
+        with self._database.reading() as connection:
+            found = entries.find_numbered(connection, entry_id, now=self._now.of_statement)
+            return None if found is None else found[1]
+
+    def exemplars(self, entry_id: str) -> list[Exemplar]:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+            found = entries.find_numbered(connection, entry_id, now=self._now.of_statement)
+            return [] if found is None else entries.exemplars_of(connection, [found[0]], self._space)[found[0]]
+
+    def page(
+        self, selection: Selection, *, limit: int = 100, cursor: str | None = None, order: Order = Order.NEWEST
+    ) -> Page:
+        check_page_size(limit)
+        place = Place(limit, Position.decode(cursor), order)
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+            return selecting.page(connection, selection, place, now=self._now.of_statement)
+
+    def delete(self, selection: Selection, *, dry_run: bool = False) -> int:
+        if dry_run:
+            with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+                return selecting.count(connection, selection, now=self._now.of_statement)
+        self.flush()
+        with self._database.writing(seconds=THOROUGH_SECONDS) as connection:
+            generations.advance(connection, selection)
+            live = selecting.remove_selected(connection, selection, now=self._now.of_statement)
+        self._recollection.forget_all()
+        return live
+
+    def expire(self, *, limit: int = 1000) -> int:
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
+            return selecting.remove_expired(connection, limit=limit, now=self._now.of_statement)
+
+    def evict(self) -> int:
+        self.flush()
+        with self._database.writing(seconds=PATIENT_SECONDS) as connection:
+            return evict(connection, self._limits, now=self._now.of_statement)
+
+    def scan(self) -> Iterator[tuple[Entry, list[Exemplar]]]:
+        seq = 0
+        while True:
+            with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+                portion = selecting.live_after(connection, seq, now=self._now.of_statement)
+                exemplars = entries.exemplars_of(connection, [number for number, _ in portion], self._space)
+            if not portion:
+                return
+            yield from ((entry, exemplars[number]) for number, entry in portion)
+            seq = portion[-1][0]
+
+    def foreign_exemplars(self) -> int:
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+            return entries.foreign_exemplars(connection, self._space)
+
+    def stats(self) -> StoreStats:
+        self.flush()
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+            return selecting.stats(connection, now=self._now.of_statement)
+
+    def examine(self) -> Facts:
+        """What there is to know about the server."""
+        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
+            return examined(connection, self._space, is_indexed=self._is_indexed)
+
+    def maintain(self) -> Iterator[Upkeep]:
+        """Keep indexes and tables in order while others use them; what was done, step by step."""
+        with self._database.outside() as connection:
+            yield from indexing.kept_up(connection, self._space, is_indexed=self._is_indexed)
+
+    def flush(self) -> None:
+        if self._hits.pending:
+            with self._hits.taken() as batch, self._database.writing(seconds=PATIENT_SECONDS) as connection:
+                hits.write_hits(connection, batch.counts)
+                servings.write_servings(connection, list(batch.servings.values()))
+
+    def close(self) -> None:
+        self._hit_writing.stop()
+        try:
+            self.flush()
+        except StoreError as error:
+            logger.warning("%d hits not counted: %s", self._hits.give_up(), error)
+        self.batches.leave_charge()
+        self._database.close()
+
+    def _prepare(self, connection: Connection) -> None:
+        self._space = preparing.prepare(connection, fingerprint=self._fingerprint, dims=self._dims)
+        if not self._is_indexed:
+            return
+        indexing.check_indexable(connection)
+        if missing := indexing.missing_indexes(connection, self._space):
+            logger.warning("%d of the vector indexes are missing: run `semcache store maintain`", missing)
+
+    @contextmanager
+    def _searching(self) -> Iterator[tuple[Connection, Callable[..., list[int]]]]:
+        if self._is_indexed:
+            with self._database.writing() as connection:
+                yield connection, searching.nearest_indexed_ids
+        else:
+            with self._database.reading() as connection:
+                yield connection, searching.nearest_ids
+
+    def _write_soon(self, pending: int) -> None:
+        self._hit_writing.ask(at_once=pending >= HITS_PENDING)
+
+    def _fetched(self, connection: Connection, exemplar_ids: Sequence[int]) -> dict[int, Pair]:
+        found = self._recollection.recall(exemplar_ids)
+        if missing := [exemplar_id for exemplar_id in exemplar_ids if exemplar_id not in found]:
+            fetched = entries.fetch(connection, missing, self._space)
+            self._recollection.remember(fetched)
+            found |= fetched
+        return found

@@ -1,0 +1,208 @@
+"""No session is anybody's: plans stay what they are, and PgBouncer may hand every transaction to another."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from shutil import rmtree, which
+
+import numpy as np
+import postgres_server
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from store_samples import DIMS, SCOPE, embedding, entry, exemplar, found, put, random_embeddings, serving
+
+from semcache.batching.batch_life import InProgress, Terms
+from semcache.entry import Embedding, Scope
+from semcache.errors import Overtaken, StoreError
+from semcache.stores.batch_store import BatchRecord, NewItem
+from semcache.stores.leases import Lease
+from semcache.stores.postgres.store import PostgresStore
+from semcache.stores.store import Guard, Observation, Selection
+
+OpenPostgres = Callable[..., PostgresStore]
+EAST = embedding(1)
+
+
+@pytest.fixture
+def pooled_url(postgres_url: str) -> Iterator[str]:
+    """The same database through PgBouncer in transaction mode: two connections to the server for everybody."""
+    program = which("pgbouncer") or "/usr/sbin/pgbouncer"
+    if not Path(program).exists():
+        postgres_server.missing("no PgBouncer: apt-get install pgbouncer")
+    known = conninfo_to_dict(postgres_url)
+    port = postgres_server.free_port()
+    folder = postgres_server.new_folder(Path("/tmp"))
+    settings = folder / "pgbouncer.ini"
+    behind = " ".join(f"{name}={known[name]}" for name in ("host", "port", "user") if name in known)
+    settings.write_text(
+        f"[databases]\n* = {behind}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n"
+        f"unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+        f"server_reset_query = DISCARD ALL\nserver_reset_query_always = 1\nlogfile = {folder}/log\n"
+    )
+    (settings).chmod(0o644)
+    process = subprocess.Popen(
+        [program, "-q", settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/",
+        **postgres_server.as_server_user(),
+    )  # fmt: skip
+    try:
+        url = f"postgresql://{known.get('user', 'postgres')}@127.0.0.1:{port}/{known['dbname']}"
+        wait_for(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+        rmtree(folder, ignore_errors=True)
+
+
+def wait_for(url: str) -> None:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            psycopg.connect(url).close()
+            return
+        except psycopg.OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+def exercise(store: PostgresStore, name: str) -> None:
+    """One of everything that speaks with the server."""
+    scope = Scope(name, SCOPE.digest)
+    lease = store.leases.acquire(name, "owner", seconds=30)
+    assert isinstance(lease, Lease)
+    guard = Guard(generation=store.generation(scope), lease=lease)
+    made = entry(f"{name}-1", scope=scope, tags=("t",))
+    store.put(made, [exemplar(made, EAST), exemplar(made, embedding(0, 1))], guard=guard)
+    with pytest.raises(Overtaken):
+        store.put(made, guard=guard)
+    for number in range(8):
+        other = put(store, f"{name}-k{number}", embedding(1, number), scope=scope)
+        store.record_hit(other.id, serving(f"{name}{number}", other.id))
+    assert len(store.nearest(scope, EAST)) == 10
+    store.flush()
+    assert store.merge(other.id, made.id) is not None
+    store.observe([Observation(name, "label", 1.0, made.id, {"n": n}) for n in range(5)])
+    assert store.prune_observations("label", namespace=name, keep=2) == 3
+    assert store.swap_document(name, b"1", version=0)
+    store.batches.begin(BatchRecord(name, name, 1.0, "", Terms(1.0, 2.0), b"{}"))
+    store.batches.add(name, 0, [NewItem(str(n), b"{}" * 900) for n in range(60)])
+    store.batches.accept(name, InProgress(), total=60)
+    assert store.batches.counts(name).processing == 60
+    assert store.delete(Selection(namespace=name)) == 8
+
+
+@pytest.mark.slow
+def test_everything_works_through_pgbouncer_in_transaction_mode(open_postgres: OpenPostgres, pooled_url: str) -> None:
+    stores = [open_postgres(url=pooled_url + "?semcache_timeout_seconds=60") for _ in range(3)]
+    stores[0].check()
+    errors: list[BaseException] = []
+
+    def work(store: PostgresStore, name: str) -> None:
+        try:
+            for turn in range(3):
+                exercise(store, f"{name}{turn}")
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(store, f"n{n}-")) for n, store in enumerate([*stores, *stores])]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert list(stores[0].maintain())
+
+
+@pytest.mark.slow
+def test_an_index_is_used_through_pgbouncer_too(open_postgres: OpenPostgres, pooled_url: str) -> None:
+    store = open_postgres(url=pooled_url + "?semcache_vector_index=hnsw&semcache_timeout_seconds=60")
+    put(store, "k1", EAST)
+    list(store.maintain())
+    assert found(store, EAST) == ["k1 0"]
+
+
+def test_nothing_is_prepared_or_set_in_a_session(open_postgres: OpenPostgres, postgres_url: str) -> None:
+    store = open_postgres(url=f"{postgres_url}&semcache_pool_size=1")
+    for _ in range(30):  # psycopg would prepare what comes again
+        put(store, "k1", EAST)
+        store.nearest(SCOPE, EAST)
+        store.get_exact(SCOPE, "k1")
+    with store._database.reading() as connection:
+        assert connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
+        changed = connection.execute("SELECT name FROM pg_settings WHERE source = 'session'").fetchall()
+    assert {name for (name,) in changed} == set()
+
+
+def scans(url: str, like: str) -> int:
+    """How often indexes of these names were used."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_stat_clear_snapshot()")
+        row = connection.execute(
+            "SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_indexes WHERE indexrelname LIKE %s", (like,)
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def crowded(store: PostgresStore, *, dims: int, count: int) -> list[Embedding]:
+    """One scope with this many questions, and one of few beside it."""
+    vectors = random_embeddings(count, dims=dims, clusters=20)
+    for start in range(0, count, 250):
+        made = entry(f"k{start}")
+        store.put(
+            made, [exemplar(made, each, text=str(start + n)) for n, each in enumerate(vectors[start : start + 250])]
+        )
+    put(store, "elsewhere", vectors[0], scope=Scope("elsewhere", "0" * 64))
+    return vectors
+
+
+@pytest.mark.slow
+def test_an_exact_search_uses_no_index_that_happens_to_be_there(open_postgres: OpenPostgres, postgres_url: str) -> None:
+    indexed = open_postgres(url=f"{postgres_url}&semcache_vector_index=hnsw", space="plans", dims=16)
+    vectors = crowded(indexed, dims=16, count=2000)
+    built = [each for each in indexed.maintain() if each.what == "built"]
+    assert len(built) == 16
+    exact = open_postgres(space="plans", dims=16)
+    for number in range(15):
+        assert found(exact, vectors[number], k=1) == [str(number)]
+    exact.close()  # what a session counted is seen when it ends
+    assert scans(postgres_url, "%hnsw%") == 0
+    for number in range(15):
+        assert found(indexed, vectors[number], k=1) == [str(number)]
+    indexed.close()
+    assert scans(postgres_url, "%hnsw%") > 0
+
+
+@pytest.mark.slow
+def test_an_index_finds_what_is_near_while_rows_come_and_go(open_postgres: OpenPostgres, postgres_url: str) -> None:
+    store = open_postgres(
+        url=f"{postgres_url}&semcache_vector_index=hnsw&semcache_timeout_seconds=60", space="churn", dims=16
+    )
+    exact = open_postgres(space="churn", dims=16)
+    vectors = crowded(store, dims=16, count=1500)
+    list(store.maintain())
+    random = np.random.default_rng(3)
+    for turn in range(3):
+        for start in range(0, 1500, 500):
+            made = entry(f"k{start}", answer=f"turn {turn}")
+            store.put(
+                made, [exemplar(made, each, text=f"{start + n}") for n, each in enumerate(vectors[start : start + 250])]
+            )
+        done = [each.what for each in store.maintain()]
+        assert done.count("rebuilt") == 16
+        asked = [vectors[int(number)] for number in random.integers(0, 1500, 40)]
+        hits = sum(found(store, each, k=1) == found(exact, each, k=1) for each in asked)
+        assert hits >= 39
+    assert [each.what for each in exact.maintain()].count("removed") == 16
+
+
+def test_an_old_pgvector_refuses_an_index(open_postgres: OpenPostgres, postgres_url: str, monkeypatch) -> None:
+    monkeypatch.setattr("semcache.stores.postgres.indexing.OLDEST_PGVECTOR", (99, 0))
+    with pytest.raises(StoreError, match=r"semcache_vector_index=hnsw needs pgvector 99\.0"):
+        open_postgres(url=f"{postgres_url}&semcache_vector_index=hnsw", dims=DIMS).check()
