@@ -2,7 +2,7 @@
 
 What the ledger's step takes beside what it wraps is measured within each request, on the real store and model. Beside
 it stands the paired difference: the same request with the ledger and without, turn and turn about; of similar hits,
-whose forward pass varies by more than booking takes, it is mostly noise. Rows are written by another thread.
+whose forward pass varies by more than booking takes, it is mostly noise.
 """
 
 from __future__ import annotations
@@ -82,27 +82,6 @@ def _opened(folder: Path) -> SemanticCache:
     return SemanticCache(settings)
 
 
-@dataclass(frozen=True)
-class _Spent:
-    """By the clock, and by the processor on this thread, in milliseconds."""
-
-    ms: float
-    cpu_ms: float
-
-    def __sub__(self, other: _Spent) -> _Spent:
-        return _Spent(self.ms - other.ms, self.cpu_ms - other.cpu_ms)
-
-
-def _cpu_then_clock() -> _Spent:
-    """Outside what is measured; inside, the other order: then reading the slow clock counts for nothing."""
-    cpu_seconds = time.thread_time()
-    return _Spent(time.perf_counter() * 1000, cpu_seconds * 1000)
-
-
-def _clock_then_cpu() -> _Spent:
-    return _Spent(time.perf_counter() * 1000, time.thread_time() * 1000)
-
-
 class _Pipeline:
     """The steps that a hit passes, with the ledger around them and without."""
 
@@ -110,20 +89,19 @@ class _Pipeline:
         self._plan = plan
         self._assembly = cache.parts.assembly
         self._caller = self._assembly.tenants.local(KEY)
-        self._inner = _Spent(0.0, 0.0)
+        self._inner_ms = 0.0
         self._asked = questions(plan.entries, seed=1)
         for question in self._asked:
             cache.put(question.text, ANSWER, model=MODEL, max_tokens=MAX_TOKENS, api_key=KEY)
 
     def booking(self, kind: str) -> dict[str, Any]:
-        """What the ledger adds to hits of a kind; the mean, unlike that of its work, counts whatever else ran meanwhile."""
+        """What the ledger adds to hits of a kind: medians, and a mean; rows are written by another thread."""
         runs = [self._run(kind) for _ in range(self._plan.runs)]
         medians = [statistics.median(each.booking) for each in runs]
         return {
             "booking_p50_ms": round(statistics.median(medians), 4),
             "booking_p50_ms_by_run": [round(each, 4) for each in medians],
-            "booking_mean_ms": _median_of(statistics.mean, [each.booking for each in runs]),
-            "booking_cpu_mean_ms, of its thread": _median_of(statistics.mean, [each.working for each in runs]),
+            "booking_mean_ms, other load included": _median_of(statistics.mean, [each.booking for each in runs]),
             "paired_difference_p50_ms": _median_of(statistics.median, [each.differences for each in runs]),
             "hit_p50_ms, without booking": _median_of(statistics.median, [each.plain for each in runs]),
         }
@@ -134,17 +112,16 @@ class _Pipeline:
 
     def _run(self, kind: str) -> _Run:
         """Turn and turn about, so that neither is always the first."""
-        run = _Run([], [], [], [])
+        run = _Run([], [], [])
         for number in range(self._plan.pairs):
             booked, plain = self._request(kind, number), self._request(kind, number)
             if number % 2:
                 with_ledger, without = _timed(self._booked, booked), _timed(self._plain, plain)
             else:
                 without, with_ledger = _timed(self._plain, plain), _timed(self._booked, booked)
-            run.booking.append(with_ledger.ms - self._inner.ms)
-            run.working.append(with_ledger.cpu_ms - self._inner.cpu_ms)
-            run.differences.append(with_ledger.ms - without.ms)
-            run.plain.append(without.ms)
+            run.booking.append(with_ledger - self._inner_ms)
+            run.differences.append(with_ledger - without)
+            run.plain.append(without)
         return run
 
     def _request(self, kind: str, number: int) -> Request:
@@ -160,9 +137,9 @@ class _Pipeline:
         return self._assembly.ledger.step(request, self._clocked)
 
     def _clocked(self, request: Request) -> Exchange:
-        began = _clock_then_cpu()
+        began = time.perf_counter()
         answer = yield from self._plain(request)
-        self._inner = _cpu_then_clock() - began
+        self._inner_ms = (time.perf_counter() - began) * 1000
         return answer
 
 
@@ -171,7 +148,6 @@ class _Run:
     """Milliseconds."""
 
     booking: list[float]
-    working: list[float]
     differences: list[float]
     plain: list[float]
 
@@ -194,13 +170,13 @@ def _driven(exchange: Exchange) -> Answer:
     raise SystemExit("a hit asked upstream")
 
 
-def _timed(step: Callable[[Request], Exchange], request: Request) -> _Spent:
-    began = _cpu_then_clock()
+def _timed(step: Callable[[Request], Exchange], request: Request) -> float:
+    began = time.perf_counter()
     answer = _driven(step(request))
-    spent = _clock_then_cpu() - began
+    seconds = time.perf_counter() - began
     if not isinstance(answer.lookup, Hit):
         raise SystemExit("a request was no hit")
-    return spent
+    return seconds * 1000
 
 
 # what the service adds
