@@ -21,11 +21,13 @@ class Remembered:
     def __init__(self, store: Store, send: Send) -> None:
         self._store = store
         self._send = send
+        self._used: set[str] = set()
 
     def __call__(self, call: Call) -> Message:
         """Raises `UpstreamError`, `StoreError`. What is remembered is booked."""
         if not call.name:
             return self._send(call)
+        self._used.add(call.name)
         if (body := self._read().get(call.name)) is not None:
             return replace(Message(body), coalesced=True)
         message = self._send(call)
@@ -34,8 +36,8 @@ class Remembered:
         return message
 
     def forget(self) -> None:
-        """The examination is over. Raises `StoreError`."""
-        self._write({})
+        """The examination is over; what others have been told is kept for them. Raises `StoreError`."""
+        self._write({name: body for name, body in self._read().items() if name not in self._used})
 
     def _read(self) -> dict[str, Json]:
         """What another version of semcache wrote is nothing."""

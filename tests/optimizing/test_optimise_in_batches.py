@@ -124,6 +124,17 @@ def test_what_was_answered_is_found_again_until_the_examination_is_over(workshop
     assert upstream.bill_usd > paid
 
 
+def test_what_another_examination_was_told_is_kept_for_it(workshop, cache, calls, claude) -> None:
+    other = Calls(cache, waits=True, is_quiet=True)
+    patient(workshop, cache, other).examined(Prompt(f"{ORIGINAL}\nPlease also remember that a visitor may be tired."))
+    patient(workshop, cache, calls).examined(Prompt(ORIGINAL))
+    calls.end(is_done=True)
+    patient(workshop, cache, Calls(cache, waits=True, is_quiet=True)).examined(
+        Prompt(f"{ORIGINAL}\nPlease also remember that a visitor may be tired.")
+    )
+    assert claude.asked == ["propose"] * 2
+
+
 class TestWhereAllFail:
     @pytest.fixture
     def conduct(self):
