@@ -186,13 +186,17 @@ def test_the_simulator_answers_from_its_table(shell: Shell) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_everything_cleanly(shell: Shell) -> None:
-    simulator = shell.start("simulate", "--port", "0", "--head-delay", "1h")
+    simulator = shell.start("simulate", "--port", "0")
     assert simulator.stdout is not None
-    url = simulator.stdout.readline().split(" on ")[1].split()[0]
-    asking = shell.start("--debug", "ask", "slow", "--upstream", url, ANTHROPIC_API_KEY="any")
-    time.sleep(2.0)
-    asking.send_signal(signal.SIGINT)
-    _, said = asking.communicate(timeout=30)
+    assert " on http://" in simulator.stdout.readline()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        asking = shell.start("--debug", "ask", "slow", "--upstream", url, ANTHROPIC_API_KEY="any")
+        silent.settimeout(60)
+        asked, _ = silent.accept()  # it waits for an answer now
+        with asked:
+            asking.send_signal(signal.SIGINT)
+            _, said = asking.communicate(timeout=30)
     simulator.send_signal(signal.SIGINT)
     _, muttered = simulator.communicate(timeout=30)
     assert (asking.returncode, said.strip()) == (1, "Aborted!")
