@@ -19,6 +19,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 import argparse
 import json
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -49,6 +50,7 @@ HEAD_DELAY_SECONDS = 0.15
 PURGE_EVERY_SECONDS, KILL_EVERY_SECONDS = 7.0, 60.0
 _START_SECONDS = 60.0
 _LATE_SECONDS = 1.0  # by which the clocks of client and upstream, and what lies between, may differ
+_STORING_SECONDS = 3.0  # a replica that dies so soon after its answer came may not have stored it yet
 
 
 @dataclass(frozen=True)
@@ -121,16 +123,17 @@ class Record:
     kills: list[float] = field(default_factory=list)
     calls: list[Asked] = field(default_factory=list)
     entries: dict[str, set[str]] = field(default_factory=lambda: {tenant: set() for tenant in TENANTS})
+    warnings: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def unexplained(self) -> list[Asked]:
-        """Calls upstream that the rules do not allow."""
+    def unexplained(self) -> list[tuple[Asked, Asked]]:
+        """Calls upstream that the rules do not allow, each behind the one that should have spared it."""
         last: dict[str, Asked] = {}
         found = []
         for call in sorted(self.calls, key=lambda each: each.began):
             before = last.get(call.key)
             if before is not None and not self._is_allowed(before, call):
-                found.append(call)
+                found.append((before, call))
             last[call.key] = call
         return found
 
@@ -139,7 +142,7 @@ class Record:
             return True
         since, until = before.began - _LATE_SECONDS, call.began + _LATE_SECONDS
         purged = any(begin <= until and end >= since for begin, end in self.purges)
-        died = any(since <= at <= before.ended + _LATE_SECONDS for at in self.kills)
+        died = any(since <= at <= before.ended + _STORING_SECONDS for at in self.kills)
         return purged or died
 
 
@@ -241,7 +244,17 @@ def soaked(store: str, *, minutes: float, count: int, clients: int, seed: int) -
             disturb(replicas, record, seconds=seconds, chance=random.Random(seed))
         finally:
             asking.stop()
+        for replica in replicas:
+            replica.stop()
+        record.warnings = said_by(folder)
     return record
+
+
+def said_by(folder: Path) -> Counter[str]:
+    """What the replicas have warned of, without times and numbers."""
+    lines = [line for log in folder.glob("replica-*.log") for line in log.read_text("utf-8").splitlines()]
+    said = (line.split(maxsplit=2)[2] for line in lines if " WARNING " in line or " ERROR " in line)
+    return Counter(re.sub(r"[0-9a-f]*\d[0-9a-f]*", "#", each) for each in said)
 
 
 def disturb(replicas: Sequence[Replica], record: Record, *, seconds: float, chance: random.Random) -> None:
@@ -337,6 +350,7 @@ def figures_of(record: Record) -> dict[str, dict[str, Any]]:
             "connections tried again": record.retries,
             "purges": len(record.purges),
             "replicas killed": len(record.kills),
+            "warnings": dict(record.warnings.most_common(8)),
         }
     }
 

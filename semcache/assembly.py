@@ -95,7 +95,7 @@ class Assembly:
         self.executor.shutdown(wait=True)
         self.learning.stop()
         self.save()
-        self.ledger.flush()
+        self.ledger.close()
         self.store.close()
         self.embedder.close()
 
@@ -190,7 +190,7 @@ def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
             clock=clock,
             recount=recounts(prices, routes.table.baseline),
             count=counts(prices),
-            on_overhead=_spends(spending),
+            on_spent=_spends(spending),
         ),
         spending,
         brought.judge or LocalJudge(embedder.embed),
@@ -198,11 +198,14 @@ def _ground(settings: Settings, clock: Clock, brought: Brought) -> _Ground:
     )
 
 
-def _spends(book: SpendingBook) -> Callable[[LedgerRow], None]:
-    """What we spend for ourselves counts too."""
-    return lambda row: book.add(
-        row.namespace, usd=float(row.cost_usd), tokens=row.input_tokens + row.output_tokens, now=row.at
-    )
+def _spends(book: SpendingBook) -> Callable[[LedgerRow, str], None]:
+    """What we spend for ourselves counts towards limits, and what was paid for in vain."""
+
+    def spend(row: LedgerRow, credential: str) -> None:
+        tokens = row.input_tokens + row.output_tokens
+        book.add(row.namespace, credential, usd=float(row.cost_usd), tokens=tokens, now=row.at)
+
+    return spend
 
 
 def _admission(ground: _Ground) -> Admission:

@@ -19,6 +19,7 @@ from semcache.request import Request
 from semcache.stopwatch import Stage
 from semcache.stores.ledger_book import BASELINE, BillLine, LedgerRow
 from semcache.stores.store import Store
+from semcache.stores.upkeep import Chore
 from semcache.tariff import Count, Price, Recount
 
 logger = logging.getLogger(__name__)
@@ -27,12 +28,13 @@ _MakeRow = Callable[[], LedgerRow]
 
 ROWS_BUFFERED = 64
 SECONDS_BUFFERED = 1.0
+MOST_BUFFERED = 4096  # where the store cannot keep up: from here on, whoever asks writes
 LOST = "lost"  # the outcome of what was paid for in vain, and the reasons
 BROKEN_OFF, UNANSWERED = "broken-off", "unanswered"
 
 
 class Ledger:
-    """Prices every answer and writes one row for it, in batches."""
+    """Prices every answer and writes one row for it: in batches, in the order of booking, on a thread of its own."""
 
     def __init__(  # noqa: PLR0913 - what is booked, and what it is told by
         self,
@@ -40,21 +42,22 @@ class Ledger:
         price: Price,
         *,
         clock: Callable[[], float] = time.time,
-        waited: Callable[[], float] = time.monotonic,
         recount: Recount | None = None,
         count: Count = lambda model, message: message.usage.output_tokens,
-        on_overhead: Callable[[LedgerRow], None] = lambda row: None,
+        on_spent: Callable[[LedgerRow, str], None] = lambda row, credential: None,
     ) -> None:
-        self._on_overhead = on_overhead
+        """`on_spent` hears what no answer shows: calls for ourselves, and those in vain, with whose credential."""
+        self._on_spent = on_spent
         self._store = store
         self._price = price
         self._recount = recount or (lambda request, served, usage: (served, usage))
         self._count = count
         self._clock = clock
         self._rows: list[_MakeRow] = []
-        self._waited = waited  # rows are late by real seconds, whatever time the traffic is of
-        self._written_at = waited()
         self._lock = threading.Lock()
+        self._writing = threading.Lock()  # held from taking rows until they are written: it keeps their order
+        # rows are late by real seconds, whatever time the traffic is of
+        self._writer = Chore("ledger", self.flush, delay_seconds=SECONDS_BUFFERED)
         self._overhead: tuple[Decimal, int] = (Decimal(0), 0)
         self._see: Callable[[Sequence[LedgerRow]], None] = lambda rows: None
 
@@ -124,7 +127,7 @@ class Ledger:
         with self._lock:
             spent, unpriced = self._overhead
             self._overhead = spent + row.cost_usd, unpriced + (known is None)
-        self._on_overhead(row)
+        self._on_spent(row, "")
         self._append(lambda: row)
 
     def cost_of_own(self, model: str, message: Message) -> Decimal | None:
@@ -143,29 +146,37 @@ class Ledger:
         answer = Answer(message, call.lookup, call)
         row = _row(request, answer, priced(bill, self._price), bill, at=self._clock(), latency_ms=0.0)
         row = replace(row, outcome=LOST, reason=reason, output_tokens=usage.output_tokens)
-        with self._lock:  # written with the next that are due: this may be the thread of an event loop
-            self._rows.append(lambda: row)
+        self._on_spent(row, request.caller.credential)
+        self._append(lambda: row, may_write=False)  # this may be the thread of an event loop
 
     def flush(self) -> None:
-        """Write what is buffered; a store that fails costs bookkeeping, never an answer."""
-        with self._lock:
-            waiting, self._rows, self._written_at = self._rows, [], self._waited()
-        rows = [make() for make in waiting]
-        if rows:
-            self._see(rows)
+        """Write all that is booked by now; a store that fails costs bookkeeping, never an answer."""
+        with self._writing:
+            with self._lock:
+                waiting, self._rows = self._rows, []
+            if waiting:
+                self._write([make() for make in waiting])
+
+    def close(self) -> None:
+        """Write all that is booked, and end the thread. May be called twice; what is booked later waits for `flush`."""
+        self._writer.stop()
+        self.flush()
+
+    def _write(self, rows: list[LedgerRow]) -> None:
+        self._see(rows)
         try:
-            if rows:
-                self._store.book(rows)
+            self._store.book(rows)
         except StoreError as error:
             logger.warning("%d ledger rows lost: %s", len(rows), type(error).__name__)
 
-    def _append(self, make: _MakeRow) -> None:
+    def _append(self, make: _MakeRow, *, may_write: bool = True) -> None:
         with self._lock:
             self._rows.append(make)
-            waited_seconds = self._waited() - self._written_at
-            is_due = len(self._rows) >= ROWS_BUFFERED or waited_seconds >= SECONDS_BUFFERED
-        if is_due:
+            waiting = len(self._rows)
+        if waiting >= MOST_BUFFERED and may_write:
             self.flush()
+        else:
+            self._writer.ask(at_once=waiting >= ROWS_BUFFERED)
 
     def _booked(self, request: Request, answer: Answer, began_at: float | None = None) -> tuple[Answer, _MakeRow]:
         """The priced answer, and its row, which is made when it is written: not on the path of the request."""

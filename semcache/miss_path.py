@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from semcache.exchange import Step
@@ -47,50 +47,65 @@ class MissPath:
         return (self.forms.step, self.budget.step, self.prewarming.step, self.shaping.step, self.brief.step)
 
 
+@dataclass(frozen=True)
+class _Memories:
+    """What the steps learn and share."""
+
+    blocks: Blocks = field(default_factory=Blocks)
+    turns: RemainingTurns = field(default_factory=RemainingTurns)
+    prefixes: PrefixMemory = field(default_factory=PrefixMemory)
+    forms: FormMemory = field(default_factory=FormMemory)
+    prompts: SystemPrompts = field(default_factory=SystemPrompts)
+    sides: Sides = field(default_factory=Sides)
+    lengths: Lengths = field(default_factory=Lengths)
+    brevity: Brevity = field(default_factory=Brevity)
+    begun: Begun = field(default_factory=Begun)
+
+    def keep_in(self, keeping: Keeping) -> None:
+        for name, thing in (
+            ("compressed-blocks", self.blocks),
+            ("remaining-turns", self.turns),
+            ("prompt-prefixes", self.prefixes),
+            ("prompt-forms", self.forms),
+            (SYSTEM_PROMPTS_DOCUMENT, self.prompts),
+            (SIDES_DOCUMENT, self.sides),
+            ("output-lengths", self.lengths),
+            ("brevity", self.brevity),
+            ("begun-briefly", self.begun),
+        ):
+            keeping.keep(name, thing)
+
+
 def open_miss_path(
     prices: PriceBook, consent: Consent, store: Store, keeping: Keeping, *, clock: Callable[[], float]
 ) -> MissPath:
     """All that they learn is handed to `keeping`, which restores it."""
-    blocks, turns, prefixes = Blocks(), RemainingTurns(), PrefixMemory()
-    forms, prompts, sides = FormMemory(), SystemPrompts(), Sides()
-    lengths, brevity, begun = Lengths(), Brevity(), Begun()
-    for name, thing in (
-        ("compressed-blocks", blocks),
-        ("remaining-turns", turns),
-        ("prompt-prefixes", prefixes),
-        ("prompt-forms", forms),
-        (SYSTEM_PROMPTS_DOCUMENT, prompts),
-        (SIDES_DOCUMENT, sides),
-        ("output-lengths", lengths),
-        ("brevity", brevity),
-        ("begun-briefly", begun),
-    ):
-        keeping.keep(name, thing)
-    caching = PromptCaching(consent, prefixes, clock=clock)
+    known = _Memories()
+    caching = PromptCaching(consent, known.prefixes, clock=clock)
+    known.keep_in(keeping)
     keeping.keep(BREAKERS_DOCUMENT, caching.breakers)
     replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices, caching=caching)
-    learned = Learned(forms, prompts, sides)
     return MissPath(
         PromptForms(
             consent,
             Tidying(consent, prices),
             replacing,
-            learned=learned,
+            learned=Learned(known.forms, known.prompts, known.sides),
             prices=prices,
             held_tokens=lambda request: caching.held_tokens(request, prices.model(request.model)),
             clock=clock,
         ),
-        TokenBudget(consent, prices, lengths, clock=clock),
+        TokenBudget(consent, prices, known.lengths, clock=clock),
         Prewarming(caching, prices, clock=clock),
         Shaping(
             prices,
             consent,
             caching,
-            blocks=blocks,
-            turns=turns,
+            blocks=known.blocks,
+            turns=known.turns,
             terms=Terms(),
             summaries=Summaries(consent, cheapest_of(prices, datetime.fromtimestamp(clock(), UTC).date())),
             clock=clock,
         ),
-        Brief(consent, prices, lengths, brevity=brevity, begun=begun),
+        Brief(consent, prices, known.lengths, brevity=known.brevity, begun=known.begun),
     )

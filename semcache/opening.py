@@ -20,6 +20,7 @@ from semcache.stores.store import Store
 from semcache.upstream.upstream import Upstream
 
 Clock = Callable[[], float]
+_DEMO_BATCH_SECONDS = 2.0  # of a batch of the simulator inside this process: somebody is trying things out
 
 
 def open_settings_store(settings: Settings, embedder: Embedder, clock: Clock) -> Store:
@@ -50,9 +51,10 @@ def open_upstream(settings: Settings, prices: PriceBook, *, clock: Clock = time.
     """What stands behind the cache: Claude, the simulator, or whatever speaks Claude's API at a base URL."""
     if settings.upstream == "simulator":
         from semcache.samples import sample_answers
-        from semcache.upstream.simulator import Simulator
+        from semcache.upstream.simulator import BatchConduct, Conduct, Simulator
 
-        return Simulator(prices, answers=sample_answers(), clock=clock)
+        quick = Conduct(batches=BatchConduct(seconds=_DEMO_BATCH_SECONDS))
+        return Simulator(prices, answers=sample_answers(), conduct=quick, clock=clock)
     from semcache.upstream.claude import CLAUDE_URL, ClaudeUpstream
 
     base_url = CLAUDE_URL if settings.upstream == "claude" else settings.upstream

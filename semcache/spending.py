@@ -146,9 +146,10 @@ class SpendingBook(Journalled):
                 account.reserved_tokens = max(0, account.reserved_tokens - reservation.tokens)
         self._charge(reservation.accounts, usd=usd, tokens=tokens, now=now)
 
-    def add(self, namespace: str, *, usd: float, tokens: int, now: float) -> None:
-        """Book what we have spent for ourselves in a namespace: audits, judges, comparisons."""
-        names = [name for name, _ in self._limits.accounts(namespace, "") if not name.startswith("credential")]
+    def add(self, namespace: str, credential: str = "", *, usd: float, tokens: int, now: float) -> None:
+        """Book what was spent without a reservation: in vain for a caller, or, without a credential, for ourselves."""
+        accounts = self._limits.accounts(namespace, credential)
+        names = [name for name, _ in accounts if credential or not name.startswith("credential")]
         self._charge(names, usd=usd, tokens=tokens, now=now)
 
     def spent(self, *, now: float) -> dict[str, Spent]:

@@ -28,6 +28,7 @@ from semcache.upstream.simulator import BatchConduct, Conduct, Reply, SimulatedC
 from semcache.upstream.simulator.faults import Fault, FaultKind
 
 OPUS, SONNET, HAIKU = "claude-opus-5-5", "claude-sonnet-5-5", "claude-haiku-5-5"
+DAY = 86_400.0
 RAMBLE, FAILS = "Tell me everything about rails.", "This one fails."
 LONG = "You answer travellers of the northern line, kindly and in few words. " * 90
 TURN = "I walked for hours along the river, and it rained all day, but the tea was good. " * 12
@@ -173,6 +174,10 @@ def check(world: World) -> None:
         assert row.input_tokens == call.usage.prompt_tokens
         unseen_usd += call.cost_usd - row.cost_usd
     assert charged == cost + unseen_usd
+    today = sum((row.cost_usd for row in rows if row.at // DAY == world.clock() // DAY), Decimal(0))
+    limited = world.cache.parts.assembly.spending.spent(now=world.clock())
+    counted_usd = limited["service"].usd if "service" in limited else 0.0
+    assert counted_usd == pytest.approx(float(today), abs=1e-9)
 
 
 def test_the_world_of_this_test_has_everything_in_it(tmp_path: Path) -> None:

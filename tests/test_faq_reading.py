@@ -394,9 +394,9 @@ def test_no_text_makes_reading_fail(text, format):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("suffix", "count"), [(".csv", 100_000), (".jsonl", 20_000), (".md", 20_000)])
-def test_many_rows_stream_in_little_memory(tmp_path, suffix, count):
-    path, answer = tmp_path / f"faq{suffix}", "word " * 100
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".md"])
+def test_many_rows_stream_in_little_memory(tmp_path, suffix):
+    count, path, answer = 20_000, tmp_path / f"faq{suffix}", "word " * 100
     line = {
         ".csv": f"What is number %d?,{answer}\n",
         ".jsonl": f'{{"question": "What is number %d?", "answer": "{answer}"}}\n',
@@ -412,4 +412,4 @@ def test_many_rows_stream_in_little_memory(tmp_path, suffix, count):
     finally:
         tracemalloc.stop()
     assert found == count
-    assert peak_bytes < path.stat().st_size / 2  # digests of the questions, and one row
+    assert peak_bytes < 200 * count  # digests of the questions, and one row: a row of the file has 520 bytes

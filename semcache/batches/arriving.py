@@ -57,9 +57,11 @@ class Arrival:
         self._waiting = []
 
 
-def new_record(store: Store, asked: Asked, *, now: float, base_url: str, terms: Terms) -> BatchRecord:
-    """A batch that nothing has arrived of yet; its credential is sealed."""
-    batch_id = f"msgbatch_{secrets.token_hex(12)}"
+def new_record(  # noqa: PLR0913 - what is known of a batch before its requests are
+    store: Store, asked: Asked, *, now: float, base_url: str, terms: Terms, batch_id: str = ""
+) -> BatchRecord:
+    """A batch that nothing has arrived of yet, by default of a new id; its credential is sealed."""
+    batch_id = batch_id or f"msgbatch_{secrets.token_hex(12)}"
     sealed = seal(asked.credential, store.secret(SECRET_NAME), batch_id=batch_id) if asked.credential else None
     return BatchRecord(batch_id, asked.caller.credential, now, base_url, terms, asked.content(), sealed)
 

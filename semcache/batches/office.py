@@ -18,9 +18,10 @@ from semcache.batches.courier import Courier
 from semcache.batches.docket import Docket
 from semcache.batches.leaders import Leaders
 from semcache.batches.looking import Looking
+from semcache.batches.own_answering import OWNER, ErrandAnswering, OwnAnswering, errand_outcome
 from semcache.batches.rules import Rules
 from semcache.batches.sending import Dispatching
-from semcache.batches.waiting_room import OwnAnswering, OwnDocket, WaitingRoom, is_own
+from semcache.batches.waiting_room import OwnDocket, WaitingRoom
 from semcache.batching.batch_life import BatchState, KeptLongEnough, batch_transition
 from semcache.batching.message_batch import Counts
 from semcache.decision.deciding import LearnedDecision
@@ -148,9 +149,8 @@ class Office:
             self._ended.notify_all()
 
     def _clerk(self, record: BatchRecord) -> Clerk:
-        rules, assembly, own = self.rules, self._assembly, is_own(record)
-        docket = OwnDocket(self.store, record) if own else Docket(self.store, record)
-        answering: Answers = OwnAnswering() if own else self._answering
+        rules, assembly = self.rules, self._assembly
+        docket, answering = self._handled(record)
         exchanges = OpenExchanges(rules.open_exchanges, most_bytes=rules.open_bytes)
         courier = Courier(self._upstream, docket.asked)
         decider = LearnedDecision(Witness(assembly.embedder.words), assembly.learning.beliefs)
@@ -166,6 +166,13 @@ class Office:
             partial(self._announce, record.id),
             self._finish,
         )
+
+    def _handled(self, record: BatchRecord) -> tuple[Docket, Answers]:
+        if record.credential == OWNER:
+            return OwnDocket(self.store, record), OwnAnswering()
+        outcome = errand_outcome(record)
+        answering = self._answering if outcome is None else ErrandAnswering(self._assembly.ledger, outcome)
+        return Docket(self.store, record), answering
 
     def _finish(self, docket: Docket, state: BatchState, counts: Counts) -> None:
         if isinstance(docket, OwnDocket):

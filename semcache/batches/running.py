@@ -62,12 +62,17 @@ async def run_batch(  # noqa: PLR0913 - the parts it joins
     A batch that was accepted goes on after a crash or an interrupt, with the next office that opens this store.
     Raises `InvalidRequest`.
     """
-    async with _open_office(assembly, flights, rules) as office:
+    async with open_office(assembly, flights, rules) as office:
         asked = Asked.like(like)
         record = await asyncio.to_thread(_accepted, office, asked, requests, like.body)
         office.wake(record.id)
-        counts = await _until_ended(office, record, on_progress)
-        return BatchResults(record.id, counts, Desk(office.batches, office.clock), record.credential)
+        return await results_of(office, record, on_progress)
+
+
+async def results_of(office: Office, record: BatchRecord, on_progress: OnProgress | None) -> BatchResults:
+    """Wait until an accepted batch has ended."""
+    counts = await _until_ended(office, record, on_progress)
+    return BatchResults(record.id, counts, Desk(office.batches, office.clock), record.credential)
 
 
 def _accepted(office: Office, asked: Asked, requests: Iterable[Asking], defaults: Mapping[str, Any]) -> BatchRecord:
@@ -118,7 +123,7 @@ async def _until_ended(office: Office, record: BatchRecord, on_progress: OnProgr
 
 
 @asynccontextmanager
-async def _open_office(assembly: Assembly, flights: Flights, rules: Rules | None) -> AsyncIterator[Office]:
+async def open_office(assembly: Assembly, flights: Flights, rules: Rules | None) -> AsyncIterator[Office]:
     """An office for as long as this is open. Where another process has the charge, that one does the work."""
     send = blocking_send(flights, asyncio.get_running_loop())
     office = Office(assembly, flights.upstream, send=send, clock=assembly.cache.now, rules=rules)

@@ -17,31 +17,23 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from semcache.assembly import Assembly, Clock
-from semcache.batches.answering import MustBeSent
 from semcache.batches.arriving import new_record
 from semcache.batches.asked import Asked
 from semcache.batches.docket import Docket
 from semcache.batches.lesson_notes import LessonNotes
+from semcache.batches.own_answering import OWNER
 from semcache.batching.batch_life import InProgress, Terms
 from semcache.batching.results import ErroredResult, ResultsReader, SucceededResult
-from semcache.drivers import begin
 from semcache.errors import SemcacheError, StoreError, UpstreamError, UpstreamTorn
-from semcache.exchange import Call, Exchange, send_upstream
 from semcache.learning.postponing import Postponement
 from semcache.message import Message
-from semcache.request import Headers, Json, Request, encode_json
-from semcache.stores.batch_store import BatchRecord, BatchStore, NewItem, batches_of
+from semcache.request import Headers, Json, encode_json
+from semcache.stores.batch_store import BatchStore, NewItem, batches_of
 
 logger = logging.getLogger(__name__)
 
-OWNER = "semcache"  # of our own batches, in place of the HMAC of a credential: no caller has it
 _PAGE = 200
 MOST_WAITING = 1000  # jobs of one credential; then they wait no longer
-
-
-def is_own(record: BatchRecord) -> bool:
-    """Whether it is a batch of our own jobs."""
-    return record.credential == OWNER
 
 
 @dataclass
@@ -157,24 +149,6 @@ class OwnDocket(Docket):
             bodies = self.batches.bodies(self.id, [place for place, _ in page])
             yield from ((bodies[place].params, line) for place, line in page)
             after = page[-1][0]
-
-
-class OwnAnswering:
-    """Our own questions are not looked up, stored or booked here: the lessons see to that."""
-
-    def look_up(self, request: Request) -> MustBeSent:
-        exchange = send_upstream(request)
-        call = begin(exchange)
-        assert isinstance(call, Call)  # it has nothing else to say
-        return MustBeSent(call, exchange)
-
-    def settle(self, request: Request, shaped: bytes, message: Message, exchange: Exchange | None = None) -> Message:
-        if exchange is not None:
-            exchange.close()
-        return message
-
-    def book_copy(self, request: Request, shaped: bytes, message: Message) -> None:
-        """No question of ours is a copy of another."""
 
 
 def _outcome(line: bytes) -> Message | UpstreamError | None:

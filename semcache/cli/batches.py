@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +10,7 @@ import click
 
 from semcache.cli.opening import opened
 from semcache.cli.output import F, ServiceUrl, json_option, print_json, print_table, store_options
+from semcache.cli.progress import bar, counting
 
 if TYPE_CHECKING:
     from semcache.batching.requests import BatchRequest
@@ -119,7 +118,7 @@ def results(batch_id: str, output: Path | None, url: str, as_json: bool) -> None
             click.echo(line, nl=False)
         return
     total = calls.retrieve(batch_id)["semcache"]["total"]
-    with _bar("fetching", total) as moved:
+    with bar("fetching", total) as moved:
         count = calls.download(batch_id, output, on_line=moved)
     if as_json:
         print_json({"id": batch_id, "lines": count, "file": str(output)})
@@ -158,7 +157,7 @@ def run(file: Path, output: Path | None, url: str | None, as_json: bool, **optio
 
 def _run_here(requests: Iterator[BatchRequest], output: Path | None, *, namespace: str | None, **places: Any) -> Json:
     with opened(**places) as cache:
-        with _counting() as show:
+        with counting() as show:
             found = cache.batch(requests, on_progress=show, namespace=namespace)
         _write((line.content() for line in found), output)
         found.forget()
@@ -185,7 +184,7 @@ def _requests(file: Path, options: dict[str, Any]) -> Iterator[BatchRequest]:
 
 def _waited(calls: BatchCalls, batch_id: str) -> Json:
     """The batch once it has ended."""
-    with _counting() as show:
+    with counting() as show:
         return calls.waited(batch_id, show)
 
 
@@ -196,38 +195,6 @@ def _write(lines: Iterable[bytes], output: Path | None) -> None:
         return
     with output.open("wb") as file:
         file.writelines(lines)
-
-
-@contextmanager
-def _counting() -> Iterator[Callable[[Any], None]]:
-    """A progress bar that is shown counts."""
-    with _bar("answering", None) as moved:
-        seen = 0
-
-        def show(counts: Any) -> None:
-            nonlocal seen
-            ended = counts.total - counts.processing
-            moved(ended - seen, counts.total)
-            seen = ended
-
-        yield show
-
-
-@contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[..., None]]:
-    """A progress bar on standard error, where somebody looks at it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty(), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-
-        def moved(count: int = 1, of: int | None = None) -> None:
-            progress.update(task, advance=count, total=total if of is None else of)
-
-        yield moved
 
 
 def _print_batches(views: Iterable[Json]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from semcache.cli.opening import opened
+from semcache.cli.optimizing_calls import Calls
 from semcache.cli.optimizing_inputs import prompts_of, workshop_of
 from semcache.cli.optimizing_tables import print_examination, print_versions
 from semcache.cli.output import json_option, money, print_json, store_options
@@ -54,6 +56,7 @@ def optimize() -> None:
 @click.option("--versions", type=click.IntRange(1, 8), default=3, show_default=True, help="How many are asked for.")
 @click.option("--review", is_flag=True, help="Let Claude look for lost instructions too.")
 @click.option("--requests-per-month", type=click.FloatRange(min=0), help="How often the prompt is sent.")
+@click.option("--batch", is_flag=True, help="Try them in one Message Batch: half the price, done within a day.")
 @click.option("--approve", is_flag=True, help="Approve the shortest version that nothing speaks against.")
 @click.option(
     "--control-share",
@@ -68,21 +71,26 @@ def optimize() -> None:
 def examine(file: Path | None, costliest: int | None, as_json: bool, **options: Any) -> None:
     """Examine shorter versions of the system prompt in FILE. Every call is paid for and booked as overhead.
 
+    With --batch the trials, and what Claude judges of them, wait for batches. After an interrupt the same command goes
+    on where it was, and pays for nothing twice.
+
     With --approve the exit code is 1 where something speaks against every version.
     """
     if (file is None) == (costliest is None):
         raise click.UsageError("give the file of a system prompt, or --costliest N")
     with opened(**{name: options.pop(name) for name in ("data_dir", "store", "upstream")}) as cache:
-        workshop = workshop_of(cache, options, is_quiet=as_json)
+        calls = Calls(cache, waits=options["batch"], is_quiet=as_json)
+        workshop = workshop_of(cache, options, calls)
         prompts = prompts_of(cache, file, costliest, options, workshop)
-        views = [_examined(cache, workshop, prompt, options) for prompt in prompts]
-        spent, unpriced = cache.parts.assembly.ledger.overhead
+        views = [_kept(cache, examination, options) for examination in _examinations(workshop, prompts, calls)]
+        calls.end(is_done=True)
     if as_json:
-        print_json({"prompts": views, "spent_usd": spent})
+        print_json({"prompts": views, "spent_usd": calls.spent_usd})
     else:
         for view in views:
             print_examination(view)
-        click.echo(f"This has cost ${money(spent)}." + (f" {unpriced} calls have no known price." if unpriced else ""))
+        unpriced = f" {calls.unpriced} calls have no known price." if calls.unpriced else ""
+        click.echo(f"This has cost ${money(calls.spent_usd)}.{unpriced}")
     if options["approve"] and not all(view["approved"] for view in views):
         raise click.exceptions.Exit(1)
 
@@ -157,11 +165,23 @@ def revert(hash: str, as_json: bool, **where: str | None) -> None:
     _tell({"reverted": found[0].id}, said, as_json=as_json)
 
 
-def _examined(cache: SemanticCache, workshop: Workshop, prompt: Prompt, options: dict[str, Any]) -> dict[str, Any]:
+def _examinations(workshop: Workshop, prompts: list[Prompt], calls: Calls) -> Iterable[Examination]:
+    """One after the other; where they wait, all together."""
+    from semcache.errors import UpstreamError
+
+    if not calls.waits:
+        return map(workshop.examined, prompts)
+    try:
+        return workshop.examined_all(prompts)
+    except UpstreamError:  # the same command is to ask anew, and not to find this again
+        calls.end(is_done=False)
+        raise
+
+
+def _kept(cache: SemanticCache, examination: Examination, options: dict[str, Any]) -> dict[str, Any]:
     from semcache.optimizing.drafts import keep_drafts
     from semcache.optimizing.reporting import drafts_of, examination_view
 
-    examination: Examination = workshop.examined(prompt)
     drafts = drafts_of(examination, now=time.time(), control_share=options["control_share"])
     keep_drafts(cache.parts.assembly.store, drafts)
     chosen = next((draft for draft in drafts if not draft.objections), None) if options["approve"] else None

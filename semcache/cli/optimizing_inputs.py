@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from semcache.cli.optimizing_calls import Calls
     from semcache.client import SemanticCache
-    from semcache.message import Message
     from semcache.optimizing.examining import Prompt, Workshop
     from semcache.pricing import Model, PriceBook
 
 
-def workshop_of(cache: SemanticCache, options: dict[str, Any], *, is_quiet: bool) -> Workshop:
+def workshop_of(cache: SemanticCache, options: dict[str, Any], calls: Calls) -> Workshop:
     """Raises `click.UsageError` where nobody can be asked."""
     from semcache.client import DEFAULT_MODEL
     from semcache.decision.sameness.local import LocalJudge
-    from semcache.exchange import Call
     from semcache.learning.comparing import Comparing
     from semcache.optimizing.asking import Asking
     from semcache.optimizing.examining import Workshop
@@ -33,19 +31,14 @@ def workshop_of(cache: SemanticCache, options: dict[str, Any], *, is_quiet: bool
     elif settings.upstream == "claude" and not settings.anthropic_api_key:
         raise click.UsageError("optimize asks Claude: set ANTHROPIC_API_KEY, or try it with --upstream simulator")
 
-    def send(call: Call) -> Message:
-        passage: AbstractContextManager[Message] = cache.portal.enter(cache.flights.carry(call))
-        with passage as message:
-            return message
-
     return Workshop(
-        Asking(send, assembly.ledger, cache.parts.request("")),
+        Asking(calls.send, assembly.ledger, cache.parts.request(""), calls.later),
         Comparing(LocalJudge(assembly.embedder.embed), assembly.ledger, claude_model=settings.judge_model),
         proposer,
         target,
         options["versions"],
         options["review"],
-        on_progress=lambda what: None if is_quiet else click.secho(f"{what} …", dim=True, err=True),
+        on_progress=lambda what: None if calls.is_quiet else click.secho(f"{what} …", dim=True, err=True),
     )
 
 

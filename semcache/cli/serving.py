@@ -47,7 +47,10 @@ def serve(data_dir: str | None, mode: str | None, **options: Any) -> None:
     "--head-delay", type=Duration(), default="0s", show_default=True, help="Before an answer begins: 50ms, 2s, …"
 )
 @click.option("--chunk-delay", type=Duration(), default="0s", show_default=True, help="Between two pieces of a stream.")
-def simulate(host: str, port: int, answers: str | None, **delays: float) -> None:
+@click.option(
+    "--batch-seconds", type=click.FloatRange(min=0), default=60, show_default=True, help="Until a batch has ended."
+)
+def simulate(host: str, port: int, answers: str | None, batch_seconds: float, **delays: float) -> None:
     """Serve the simulator of the Messages API alone. Faults on demand: header x-simulator-fault."""
     import uvicorn
 
@@ -61,7 +64,8 @@ def simulate(host: str, port: int, answers: str | None, **delays: float) -> None
     with _bound(host, port) as listener, suppress(KeyboardInterrupt):
         where = f"{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
         # Clients fetch a batch's results where it says they are: here, and not at Claude, with the caller's key.
-        conduct = replace(conduct, batches=BatchConduct(results_base_url=f"http://{where}"))
+        batches = BatchConduct(seconds=batch_seconds, results_base_url=f"http://{where}")
+        conduct = replace(conduct, batches=batches)
         simulator = Simulator(prices, answers=_table(answers) if answers else None, conduct=conduct)
         click.echo(f"simulator of the Messages API on http://{where} (no answer comes from Claude)")
         config = uvicorn.Config(simulator_app(simulator), log_level="warning", ws="none", proxy_headers=False)

@@ -2,6 +2,11 @@
 
 A lesson asks all its questions before it changes anything, and each under a name of its own. So it can be left at any
 question and worked through from its beginning later: what is known by then is not asked again, nor booked.
+
+Lessons of misses and of shadow mode ask at once, though only a judgement and only where the local judge is uncertain.
+What such a lesson finds is not just a label: it withdraws a fresh answer that repeats one which people have reported,
+and until then the answer may be served. The price is real-time judgements; an audit asks the same of answers that were
+served, and may wait because its operator has said how long.
 """
 
 from __future__ import annotations

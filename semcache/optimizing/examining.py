@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from semcache.learning.comparing import Comparing
 from semcache.optimizing.asking import Asking
@@ -11,7 +11,7 @@ from semcache.optimizing.checklist import Instruction, instructions_in, lost_in
 from semcache.optimizing.costliest import Volume
 from semcache.optimizing.proposing import Proposal, propose
 from semcache.optimizing.reviewing import lost_by_claude
-from semcache.optimizing.trying import Tried, belongs_to, original_answers, try_version
+from semcache.optimizing.trying import Trial, Tried, belongs_to, try_all
 from semcache.pricing import Model
 from semcache.request import Json
 
@@ -85,11 +85,31 @@ class Workshop:
 
     def examined(self, prompt: Prompt) -> Examination:
         """Raises `UpstreamError` where no version could be asked for, or none tried."""
+        [examination] = self.examined_all([prompt])
+        return examination
+
+    def examined_all(self, prompts: Sequence[Prompt]) -> list[Examination]:
+        """All prompts are tried together, in one batch where many questions are asked later. Raises as `examined`."""
+        drawn = [self._drawn(prompt) for prompt in prompts]
+        trials = {
+            place: self._trial(examination)
+            for place, examination in enumerate(drawn)
+            if examination.prompt.requests and any(map(_is_worth_it, examination.versions))
+        }
+        if trials:
+            versions = sum(len(trial.versions) for trial in trials.values())
+            self.on_progress(f"trying {versions} of {sum(len(each.versions) for each in drawn)} versions")
+            tried = try_all(list(trials.values()), asking=self.asking, comparing=self.comparing)
+            for place, found in zip(trials, tried, strict=True):
+                drawn[place] = replace(drawn[place], versions=_with_trials(drawn[place].versions, found))
+        return drawn
+
+    def _drawn(self, prompt: Prompt) -> Examination:
+        """Versions that are proposed and checked, and not yet tried."""
         self.on_progress(f"asking {self.proposer.id} for {self.versions} shorter versions")
         proposals = propose(prompt.text, self.asking, self.proposer, count=self.versions, tools=prompt.tools)
-        found = [self._checked(prompt, proposal) for proposal in proposals.versions]
-        count = len(instructions_in(prompt.text))
-        return Examination(prompt, self.target, count, self._tried(prompt, found), proposals.problem)
+        found = tuple(self._checked(prompt, proposal) for proposal in proposals.versions)
+        return Examination(prompt, self.target, len(instructions_in(prompt.text)), found, proposals.problem)
 
     def _checked(self, prompt: Prompt, proposal: Proposal) -> Examined:
         lost = lost_in(proposal.text, prompt.text)
@@ -97,23 +117,21 @@ class Workshop:
         said = lost_by_claude(prompt.text, proposal.text, self.asking, self.proposer) if asks else ()
         return Examined(proposal.text, proposal.lacks, lost, ("(unreadable)",) if said is None else said)
 
-    def _tried(self, prompt: Prompt, versions: Sequence[Examined]) -> tuple[Examined, ...]:
-        """Those against which nothing speaks so far: trying the others would be paid for in vain."""
-        worth = [version for version in versions if not (version.lacks or version.lost or version.lost_by_claude)]
-        if not prompt.requests or not worth:
-            return tuple(versions)
-        self.on_progress(f"trying the original and {len(worth)} of {len(versions)} versions")
-        bodies = [self._for_target(body) for body in prompt.requests]
-        answers = original_answers(bodies, prompt.text, self.asking)
-        return tuple(
-            Examined(
-                version.text,
-                tried=try_version(answers, version.text, prompt.text, asking=self.asking, comparing=self.comparing),
-            )
-            if version in worth
-            else version
-            for version in versions
-        )
+    def _trial(self, examination: Examination) -> Trial:
+        versions = tuple(version.text for version in examination.versions if _is_worth_it(version))
+        bodies = tuple(self._for_target(body) for body in examination.prompt.requests)
+        return Trial(examination.prompt.text, versions, bodies)
 
     def _for_target(self, body: Json) -> Json:
         return body if body.get("model") or self.target is None else {**body, "model": self.target.id}
+
+
+def _is_worth_it(version: Examined) -> bool:
+    """Nothing speaks against it so far: trying the others would be paid for in vain."""
+    return not (version.lacks or version.lost or version.lost_by_claude)
+
+
+def _with_trials(versions: Sequence[Examined], tried: Sequence[Tried]) -> tuple[Examined, ...]:
+    """The versions, and what came of those that were worth a trial, in the same order."""
+    left = iter(tried)
+    return tuple(replace(version, tried=next(left)) if _is_worth_it(version) else version for version in versions)

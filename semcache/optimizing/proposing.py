@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
+from semcache.canonical import digest
 from semcache.message import Message
 from semcache.optimizing.asking import Asking
 from semcache.optimizing.protected import missing_in
@@ -45,7 +46,8 @@ class Proposals:
 
 def propose(original: str, asking: Asking, model: Model, *, count: int, tools: Sequence[str] = ()) -> Proposals:
     """Raises `UpstreamError`."""
-    message = asking.ask(proposing_body(original, model, count=count))
+    name = f"propose/{digest([original, model.id, count])}"
+    message = asking.ask(proposing_body(original, model, count=count), name=name)
     texts = dict.fromkeys(text.strip() for text in read_versions(message))
     most = estimate_tokens(original) * (1 - LEAST_SAVING)
     shorter = sorted((text for text in texts if text and estimate_tokens(text) <= most), key=estimate_tokens)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 
+from semcache.canonical import digest
 from semcache.optimizing.asking import Asking
 from semcache.pricing import Model
 from semcache.request import Json
@@ -20,7 +21,8 @@ _SYSTEM = (
 
 def lost_by_claude(original: str, version: str, asking: Asking, model: Model) -> tuple[str, ...] | None:
     """The instructions that Claude finds lost; None: his answer could not be read. Raises `UpstreamError`."""
-    message = asking.ask(reviewing_body(original, version, model))
+    name = f"review/{digest([original, version, model.id])}"
+    message = asking.ask(reviewing_body(original, version, model), name=name)
     try:
         said = json.loads(message.text)["instructions"]
         return tuple(str(each["text"]) for each in said if each["kept"] is not True)

@@ -5,10 +5,9 @@ A model does not say the same twice. So the original is asked twice, and how oft
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from semcache.canonical import last_user_text
 from semcache.decision.sameness.outcomes import Pairing
@@ -16,16 +15,12 @@ from semcache.errors import UpstreamError
 from semcache.learning.comparing import Comparing
 from semcache.learning.quality import wilson
 from semcache.message import Message
-from semcache.optimizing.acts import Acts, compared_acts
 from semcache.optimizing.asking import Asking
+from semcache.optimizing.judging import verdicts
 from semcache.request import Json, Request
 from semcache.strategies.approved_prompts import prompt_hash, system_texts
 from semcache.strategies.routing.conversations import carries_signed_thinking
 
-logger = logging.getLogger(__name__)
-
-_AT_ONCE = 4
-_CUT_OFF = "max_tokens"
 LEAST_DECIDED = 5  # comparisons, before anything is called agreement
 
 
@@ -80,35 +75,49 @@ class Answers:
     second: tuple[Message | None, ...] = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Which requests are asked with which prompts."""
+
+    original: str = field(repr=False)
+    versions: tuple[str, ...] = field(repr=False)
+    bodies: tuple[Json, ...] = field(repr=False)
+
+    @property
+    def rounds(self) -> Iterator[list[Json]]:
+        """What is asked: everything with the original, again, and with each version."""
+        for prompt in (self.original, self.original, *self.versions):
+            yield [with_system(body, self.original, prompt) for body in self.bodies]
+
+
 def original_answers(bodies: Sequence[Json], original: str, asking: Asking) -> Answers:
     """Raises `UpstreamError` where not one could be asked."""
     asked = [with_system(body, original, original) for body in bodies]
-    answers = _all(asked * 2, asking)
+    answers = _answered(asking.ask_all(asked * 2))
     return Answers(tuple(bodies), tuple(answers[: len(bodies)]), tuple(answers[len(bodies) :]))
 
 
 def try_version(answers: Answers, version: str, original: str, *, asking: Asking, comparing: Comparing) -> Tried:
     """Raises `UpstreamError` where not one could be asked."""
-    mine = _all([with_system(body, original, version) for body in answers.bodies], asking)
-    found: dict[str, list[bool | None]] = {"version": [], "control": []}
-    differing, failed = [], 0
-    for body, first, second, other in zip(answers.bodies, answers.first, answers.second, mine, strict=True):
-        if first is None or second is None or other is None:
-            failed += 1
-            continue
-        question = last_user_text(Request(body))
-        for name, message in (("control", second), ("version", other)):
-            found[name].append(_verdict(Pairing(question, message, question, first), asking, comparing))
-        if found["version"][-1] is False:
-            differing.append(question)
-    return Tried(
-        _agreement(found["version"]),
-        _agreement(found["control"]),
-        failed,
-        _mean_output([*answers.first, *answers.second]),
-        _mean_output(mine),
-        tuple(differing),
-    )
+    mine = _answered(asking.ask_all([with_system(body, original, version) for body in answers.bodies]))
+    [tried] = _compared([(answers, mine)], asking, comparing)
+    return tried
+
+
+def try_all(trials: Sequence[Trial], *, asking: Asking, comparing: Comparing) -> list[list[Tried]]:
+    """What came of the versions of each trial; all requests of all trials are asked together.
+
+    Raises `UpstreamError` where with one of the prompts not one could be asked.
+    """
+    rounds = [(trial, each) for trial in trials for each in trial.rounds]
+    said = iter(asking.ask_all([body for _, each in rounds for body in each]))
+    heard = iter([_answered(list(islice(said, len(each)))) for _, each in rounds])
+    pairs = []
+    for trial in trials:
+        answers = Answers(trial.bodies, tuple(next(heard)), tuple(next(heard)))
+        pairs += [(answers, next(heard)) for _ in trial.versions]
+    tried = iter(_compared(pairs, asking, comparing))
+    return [list(islice(tried, len(trial.versions))) for trial in trials]
 
 
 def with_system(body: Json, original: str, version: str) -> Json:
@@ -136,37 +145,64 @@ def belongs_to(body: Json, original: str) -> bool:
     return prompt_hash(original) in {prompt_hash(text) for text in system_texts(body)}
 
 
-def _verdict(pairing: Pairing, asking: Asking, comparing: Comparing) -> bool | None:
-    """Whether both answers do and say the same; None: nobody can tell, as of one that was cut off."""
-    if _CUT_OFF in (pairing.fresh.stop_reason, pairing.stored.stop_reason):
-        return None
-    match compared_acts(pairing.fresh, pairing.stored):
-        case Acts.SAME:
-            return True
-        case Acts.DIFFERENT:
-            return False
-        case Acts.UNCLEAR:
-            return None
-        case Acts.NONE:
-            return comparing.verdict(pairing, namespace=asking.namespace, send=asking.send)
+def _compared(
+    pairs: Sequence[tuple[Answers, Sequence[Message | None]]], asking: Asking, comparing: Comparing
+) -> list[Tried]:
+    """Each version's answers beside the original's; the original beside itself is judged once for all its versions."""
+    judged: dict[tuple[int, int], Pairing] = {}
+    rows = [_Rows.of(answers, mine) for answers, mine in pairs]
+    for each in rows:
+        judged |= each.pairings
+    found = dict(zip(judged, verdicts(list(judged.values()), asking, comparing), strict=True))
+    return [each.tried(found) for each in rows]
 
 
-def _all(bodies: Sequence[Json], asking: Asking) -> list[Message | None]:
+@dataclass(frozen=True)
+class _Rows:
+    """The requests that the original has answered twice, and a version once."""
+
+    answers: Answers
+    mine: Sequence[Message | None] = field(repr=False)
+    complete: list[tuple[str, Message, Message, Message]] = field(repr=False)  # question, first, second, the version's
+
+    @classmethod
+    def of(cls, answers: Answers, mine: Sequence[Message | None]) -> _Rows:
+        rows = zip(answers.bodies, answers.first, answers.second, mine, strict=True)
+        complete = [
+            (last_user_text(Request(body)), first, second, other)
+            for body, first, second, other in rows
+            if first is not None and second is not None and other is not None
+        ]
+        return cls(answers, mine, complete)
+
+    @property
+    def pairings(self) -> dict[tuple[int, int], Pairing]:
+        """Of the version, and of the control, by which messages are compared."""
+        return {
+            (id(fresh), id(first)): Pairing(question, fresh, question, first)
+            for question, first, second, other in self.complete
+            for fresh in (second, other)
+        }
+
+    def tried(self, found: Mapping[tuple[int, int], bool | None]) -> Tried:
+        version = [found[id(other), id(first)] for _, first, _, other in self.complete]
+        control = [found[id(second), id(first)] for _, first, second, _ in self.complete]
+        return Tried(
+            _agreement(version),
+            _agreement(control),
+            len(self.answers.bodies) - len(self.complete),
+            _mean_output([*self.answers.first, *self.answers.second]),
+            _mean_output(self.mine),
+            tuple(row[0] for row, same in zip(self.complete, version, strict=True) if same is False),
+        )
+
+
+def _answered(outcomes: Sequence[Message | UpstreamError]) -> list[Message | None]:
     """None where upstream failed; raises what it failed with where it always did."""
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="semcache-optimise") as pool:
-        outcomes = list(pool.map(lambda body: _asked(body, asking), bodies))
     failures = [outcome for outcome in outcomes if isinstance(outcome, UpstreamError)]
-    if failures and len(failures) == len(bodies):
+    if failures and len(failures) == len(outcomes):
         raise failures[0]
     return [outcome if isinstance(outcome, Message) else None for outcome in outcomes]
-
-
-def _asked(body: Json, asking: Asking) -> Message | UpstreamError:
-    try:
-        return asking.ask(body)
-    except UpstreamError as error:
-        logger.warning("a request could not be tried: %s", type(error).__name__)
-        return error
 
 
 def _agreement(verdicts: Sequence[bool | None]) -> Agreement:

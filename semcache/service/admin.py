@@ -200,8 +200,11 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
 
 @router.get("/decisions")
 def decisions(service: TheService, limit: Annotated[int, Query(ge=1, le=500)] = 100) -> Json:
-    """The latest decisions of this process, newest first: what became of each request, why, and what it cost."""
-    return {"decisions": [decision.view() for decision in service.recent.newest(limit)]}
+    """The latest decisions, newest first: what became of each request, why, and what it cost.
+
+    With several workers, of all of them; what another has decided within the last second may be missing.
+    """
+    return {"decisions": service.recent.newest(limit)}
 
 
 @router.get("/batches")

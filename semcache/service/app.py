@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -30,6 +31,7 @@ from semcache.service.proxy import MessagesEndpoint
 from semcache.service.relay import RelayEndpoint
 from semcache.service.service import Service
 from semcache.service.tracing import Tracing
+from semcache.service.worker_metrics import speaking_for_all
 from semcache.settings import Settings
 from semcache.upstream.upstream import Upstream
 from semcache.wire_errors import error_response, event_error, new_request_id
@@ -49,15 +51,25 @@ def create_app(
 
 
 def app_around(
-    opening: Callable[[], Parts], *, batch_rules: Rules | None = None, tracing: Tracing | None = None
+    opening: Callable[[], Parts],
+    *,
+    batch_rules: Rules | None = None,
+    tracing: Tracing | None = None,
+    workers_folder: Path | None = None,
 ) -> FastAPI:
-    """The application around parts that `opening` hands over at start-up. It closes them, and `tracing`."""
+    """The application around parts that `opening` hands over at start-up. It closes them, and `tracing`.
+
+    `workers_folder`: where workers behind one port tell each other what they count.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
         parts = await asyncio.to_thread(opening)
-        async with Service(parts, batch_rules=batch_rules, tracing=tracing).running() as service:
-            yield {"service": service}
+        service = Service(parts, batch_rules=batch_rules, tracing=tracing)
+        async with AsyncExitStack() as stack:
+            if workers_folder is not None:
+                await stack.enter_async_context(speaking_for_all(workers_folder, service.metrics, service.recent))
+            yield {"service": await stack.enter_async_context(service.running())}
 
     app = FastAPI(
         title="semcache",

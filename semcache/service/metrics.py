@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from prometheus_client import (
@@ -13,6 +13,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
 from semcache import __version__
 from semcache.assembly import Assembly
@@ -33,11 +35,13 @@ _OUTCOMES = ("exact", "semantic", "faq", "coalesced", "miss", "bypass", "refused
 
 
 class Metrics:
-    """The counters of one service, in a registry of their own."""
+    """The counters of one service, in registries of their own: what this process counts, and what the store knows."""
 
     def __init__(self, *, upstream: str, embedder: str) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter, which nobody reads
         self.registry = registry = CollectorRegistry()
+        self._shared = CollectorRegistry()  # what each process on one store says alike
+        self._all: Callable[[], Sequence[Metric]] = self.own
         self.calls = CallMetrics(registry)
         self._requests = Counter(
             "semcache_requests", "Messages requests by outcome", ["outcome", "reason"], registry=registry
@@ -59,7 +63,8 @@ class Metrics:
         self._relayed = Counter("semcache_relayed", "Requests passed through, by status", ["status"], registry=registry)
         self.degraded = Gauge("semcache_degraded", "1 while the cache cannot be used", registry=registry)
         self._lag = Gauge("semcache_event_loop_lag_seconds", "How late the event loop last woke", registry=registry)
-        info = Gauge("semcache_info", "What is running", ["version", "upstream", "embedder"], registry=registry)
+        Gauge("semcache_processes", "Processes whose counts these are", registry=registry).set(1)
+        info = Gauge("semcache_info", "What is running", ["version", "upstream", "embedder"], registry=self._shared)
         info.labels(__version__, upstream, embedder).set(1)
         ProcessCollector(registry=registry)
         self._reasons: set[str] = set()
@@ -79,8 +84,10 @@ class Metrics:
         bill = BillMetrics(assembly.prices, flush=assembly.ledger.flush)
         assembly.ledger.watch(bill.note)
         self.registry.register(bill)
-        self.registry.register(StateCollector(*reads, *AssemblyState(assembly, clock=clock).reads))
-        self.registry.register(LearningCollector(assembly.learning, clock=clock))
+        state = AssemblyState(assembly, clock=clock)
+        self.registry.register(StateCollector(*reads, *state.own))
+        self._shared.register(StateCollector(*state.shared))
+        self._shared.register(LearningCollector(assembly.learning, clock=clock))
 
     def looked_up(self, seconds: float) -> None:
         self._times.lookups.observe(seconds)
@@ -121,7 +128,15 @@ class Metrics:
 
     def exposition(self) -> bytes:
         """The text format that Prometheus reads."""
-        return generate_latest(self.registry)
+        return generate_latest(_Families([*self._all(), *self._shared.collect()]))
+
+    def own(self) -> list[Metric]:
+        """What this process counts."""
+        return list(self.registry.collect())
+
+    def speak_for_all(self, all_metrics: Callable[[], Sequence[Metric]]) -> None:
+        """Show from now on what all workers have counted, as `all_metrics` tells, in place of `own`."""
+        self._all = all_metrics
 
     def _children_of(self, outcome: str, reason: str) -> _Children:
         children = self._children.get((outcome, reason))
@@ -138,6 +153,16 @@ class Metrics:
             return "other"
         self._reasons.add(reason)
         return reason
+
+
+class _Families(Collector):
+    """Families that have been collected already."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        return iter(self._families)
 
 
 class _Times:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Lock
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -38,12 +38,6 @@ class LearningCollector(Collector):
         self._lock = Lock()
 
     def collect(self) -> Iterator[Metric]:
-        audits = CounterMetricFamily(
-            "semcache_audits", "Hits asked again upstream, by what was found", labels=["result"]
-        )
-        for result, count in self._learning.audits.counts.items():
-            audits.add_metric([result], count)
-        yield audits
         try:
             quality = self._quality()
         except StoreError as error:

@@ -1,11 +1,11 @@
-"""The latest decisions of this process, for whoever looks at the dashboard. Never a text of a request or an answer."""
+"""The latest decisions, for whoever looks at the dashboard. Never a text of a request or an answer."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from decimal import Decimal
-from itertools import islice
 
 from semcache.entry import Bypass, Hit, HitKind, Lookup, Miss
 from semcache.exchange import Answer, route_in_words
@@ -62,12 +62,25 @@ class Recent:
 
     def __init__(self) -> None:
         self._decisions: deque[Decision] = deque(maxlen=MOST_KEPT)
+        self._elsewhere: Callable[[], list[Json]] = list
+        self.noted = 0  # by this process, since it began
 
     def note(self, decision: Decision) -> None:
         self._decisions.append(decision)
+        self.noted += 1
 
-    def newest(self, limit: int) -> list[Decision]:
-        return list(islice(reversed(self._decisions.copy()), limit))
+    def speak_for_all(self, elsewhere: Callable[[], list[Json]]) -> None:
+        """From now on what others have decided, as it looks, is among the newest."""
+        self._elsewhere = elsewhere
+
+    def newest(self, limit: int) -> list[Json]:
+        """As they look to whoever asks, the newest first."""
+        return self.own_and(self._elsewhere())[:limit]
+
+    def own_and(self, others: list[Json]) -> list[Json]:
+        """What this process decided and what others did: no more than are kept, the newest first."""
+        own = [decision.view() for decision in reversed(self._decisions.copy())]
+        return sorted([*own, *others], key=lambda view: view["at"], reverse=True)[:MOST_KEPT]
 
 
 def _why(lookup: Lookup) -> str:

@@ -221,7 +221,6 @@ class Service:
         """Write what is buffered and, now and then, forget what is old; what went wrong, if anything."""
         assembly = self.parts.cache_parts
         try:
-            assembly.ledger.flush()
             assembly.store.flush()
             assembly.sync()
             if sweep:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
@@ -44,15 +44,29 @@ class StateCollector(Collector):
 
 
 class AssemblyState:
-    """The gauges of an opened cache."""
+    """What stands in an opened cache: some of it in this process, some in the store, where others see the same."""
 
     def __init__(self, assembly: Assembly, *, clock: Callable[[], float]) -> None:
         self._assembly = assembly
         self._clock = clock
 
     @property
-    def reads(self) -> tuple[Read, ...]:
-        return self.health, self.fullness, self.index, self.queues, self.batches, self.spending, self.prompts
+    def own(self) -> tuple[Read, ...]:
+        """Of this process: over several, they add up."""
+        return self.health, self.audits, self.index, self.queues
+
+    @property
+    def shared(self) -> tuple[Read, ...]:
+        """Of all processes on one store: each says the same, or will within half a minute."""
+        return self.fullness, self.limits, self.batches, self.spending, self.prompts
+
+    def audits(self) -> Iterator[Metric]:
+        audits = CounterMetricFamily(
+            "semcache_audits", "Hits asked again upstream, by what was found", labels=["result"]
+        )
+        for result, count in self._assembly.learning.audits.counts.items():
+            audits.add_metric([result], count)
+        yield audits
 
     def health(self) -> Iterator[Metric]:
         return store_health(self._assembly.store)
@@ -68,12 +82,15 @@ class AssemblyState:
         ):
             yield GaugeMetricFamily(name, about, value=value)
 
-    def index(self) -> Iterator[Metric]:
-        store, settings = self._assembly.store, self._assembly.settings
+    def limits(self) -> Iterator[Metric]:
+        settings = self._assembly.settings
         limits = GaugeMetricFamily("semcache_store_limit", "What the store may hold before it evicts", labels=["what"])
         limits.add_metric(["entries"], settings.max_entries)
         limits.add_metric(["bytes"], settings.max_bytes)
         yield limits
+
+    def index(self) -> Iterator[Metric]:
+        store = self._assembly.store
         if isinstance(store, Gauged):
             yield GaugeMetricFamily("semcache_index_bytes", "Memory of the loaded indexes", value=store.index_bytes)
 

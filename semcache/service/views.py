@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from semcache.batches.waiting_room import is_own
+from semcache.batches.own_answering import is_own
 from semcache.batching.message_batch import Counts
 from semcache.canonical import Identity
 from semcache.curation import ImportReport

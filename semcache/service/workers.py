@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess
@@ -32,13 +34,14 @@ def check_workers(settings: Settings) -> None:
 
 def run_workers(settings: Settings, listener: socket.socket) -> None:
     """Until SIGTERM or SIGINT; a worker that dies is replaced, SIGHUP replaces one after the other."""
-    Multiprocess(_WorkerConfig(settings), [listener]).run()
+    with tempfile.TemporaryDirectory(prefix="semcache-workers-") as folder:  # nobody else may read it
+        Multiprocess(_WorkerConfig(settings, Path(folder)), [listener]).run()
 
 
 class _WorkerConfig(uvicorn.Config):
     """Crosses to the worker by pickling, and opens the parts there."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, folder: Path) -> None:
         super().__init__(
             "semcache.service.workers:run_workers",  # replaced in `load`: an application cannot be pickled
             workers=settings.workers,
@@ -46,11 +49,12 @@ class _WorkerConfig(uvicorn.Config):
             **uvicorn_options(),
         )
         self.settings = settings
+        self.folder = folder  # of what workers tell each other
 
     def load(self) -> None:
         configure_logging(self.settings.log_level, form=self.settings.log_format)
         relax_collector()
         logger.info("worker %d", os.getpid())
         tracing = open_tracing(self.settings.traces, os.environ)
-        self.app = app_around(lambda: open_parts(self.settings), tracing=tracing)
+        self.app = app_around(lambda: open_parts(self.settings), tracing=tracing, workers_folder=self.folder)
         super().load()

@@ -107,9 +107,9 @@ def shell(tmp_path: Path, cli_variables: dict[str, str]) -> Shell:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_MODEL, reason="the default model has not been built")
-def test_the_demo_shows_every_outcome_and_again_the_next_time(shell: Shell) -> None:
+def test_the_demo_shows_every_outcome_and_again_the_next_time(shell: Shell, cli) -> None:
     with shell.serving(SEMCACHE_EMBEDDER=REAL, SEMCACHE_AUDITS="false") as url:
-        views = [json.loads(shell.run("demo", "--json", "--url", url).stdout) for _ in range(2)]
+        views = [cli.told("demo", "--url", url) for _ in range(2)]
         table = shell.run("demo", "--url", f"{url}/").stdout
     outcomes = [[(each["shows"], each["outcome"], each["reason"]) for each in view["questions"]] for view in views]
     assert outcomes[0] == outcomes[1]
@@ -125,33 +125,33 @@ def test_the_demo_shows_every_outcome_and_again_the_next_time(shell: Shell) -> N
 
 
 @pytest.mark.slow
-def test_the_demo_removes_only_what_a_demo_left(shell: Shell) -> None:
+def test_the_demo_removes_only_what_a_demo_left(shell: Shell, cli) -> None:
     with shell.serving() as url:
-        kept = json.loads(shell.run("ask", "Why is moss green?", "--namespace", "demo", "--url", url, "--json").stdout)
-        shell.run("demo", "--url", url)
-        shell.run("demo", "--url", url)
-        again = json.loads(shell.run("ask", "Why is moss green?", "--namespace", "demo", "--url", url, "--json").stdout)
+        kept = cli.told("ask", "Why is moss green?", "--namespace", "demo", "--url", url)
+        cli("demo", "--url", url)
+        cli("demo", "--url", url)
+        again = cli.told("ask", "Why is moss green?", "--namespace", "demo", "--url", url)
     assert (again["outcome"], again["entry"]) == ("exact", kept["stored"])
 
 
 @pytest.mark.slow
-def test_the_demo_asks_before_it_spends_money(shell: Shell) -> None:
+def test_the_demo_asks_before_it_spends_money(shell: Shell, cli) -> None:
     with shell.simulating() as upstream, shell.serving(SEMCACHE_UPSTREAM=upstream) as url:
         refused = shell.run("demo", "--url", url, "--json")
-        agreed = shell.run("demo", "--url", url, "--json", "--yes", ANTHROPIC_API_KEY="any")
-    booked = shell.run("savings", "--json")  # after the service has written what it had buffered
+        agreed = cli.told("demo", "--url", url, "--yes", ANTHROPIC_API_KEY="any")
+    booked = cli.told("savings")  # after the service has written what it had buffered
     assert refused.returncode == 1
     assert refused.stdout == ""
     assert "will cost a few cents" in refused.stderr
-    questions = json.loads(agreed.stdout)["questions"]
-    assert json.loads(booked.stdout)["requests"] == len(questions)
+    questions = agreed["questions"]
+    assert booked["requests"] == len(questions)
 
 
 @pytest.mark.slow
-def test_both_ways_to_ask_tell_the_same_keys(shell: Shell) -> None:
+def test_both_ways_to_ask_tell_the_same_keys(shell: Shell, cli) -> None:
     with shell.serving() as url:
-        there = [json.loads(shell.run("ask", "Why is moss green?", "--json", SEMCACHE_URL=url).stdout) for _ in (1, 2)]
-    here = [json.loads(shell.run("ask", "Is moss a plant?", "--json").stdout) for _ in (1, 2)]
+        there = [cli.told("ask", "Why is moss green?", SEMCACHE_URL=url) for _ in (1, 2)]
+    here = [cli.told("ask", "Is moss a plant?") for _ in (1, 2)]
     assert [list(view) for view in there] == [list(view) for view in here]
     assert [view["outcome"] for view in there] == [view["outcome"] for view in here] == ["miss", "exact"]
     assert [view["cost_usd"] == 0 for view in there] == [view["cost_usd"] == 0 for view in here] == [False, True]
@@ -159,15 +159,15 @@ def test_both_ways_to_ask_tell_the_same_keys(shell: Shell) -> None:
 
 
 @pytest.mark.slow
-def test_a_running_service_sees_what_the_command_line_changes(shell: Shell) -> None:
+def test_a_running_service_sees_what_the_command_line_changes(shell: Shell, cli) -> None:
     faq = shell.folder / "faq.jsonl"
     faq.write_text('{"question": "Who keeps the bees?", "answer": "The beekeeper."}\n', "utf-8")
     with shell.serving() as url:
         ask = ("ask", "Who keeps the bees?", "--url", url)
-        shell.run("import", str(faq))
-        imported = shell.run(*ask).stdout
-        shell.run("purge", "--kind", "faq", "--yes")
-        purged = shell.run(*ask).stdout
+        cli("import", str(faq))
+        imported = cli(*ask).stdout
+        cli("purge", "--kind", "faq", "--yes")
+        purged = cli(*ask).stdout
     assert imported == "The beekeeper.\n"
     assert "The beekeeper" not in purged
 
@@ -186,13 +186,17 @@ def test_the_simulator_answers_from_its_table(shell: Shell) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_ctrl_c_ends_everything_cleanly(shell: Shell) -> None:
-    simulator = shell.start("simulate", "--port", "0", "--head-delay", "1h")
+    simulator = shell.start("simulate", "--port", "0")
     assert simulator.stdout is not None
-    url = simulator.stdout.readline().split(" on ")[1].split()[0]
-    asking = shell.start("--debug", "ask", "slow", "--upstream", url, ANTHROPIC_API_KEY="any")
-    time.sleep(2.0)
-    asking.send_signal(signal.SIGINT)
-    _, said = asking.communicate(timeout=30)
+    assert " on http://" in simulator.stdout.readline()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        asking = shell.start("--debug", "ask", "slow", "--upstream", url, ANTHROPIC_API_KEY="any")
+        silent.settimeout(60)
+        asked, _ = silent.accept()  # it waits for an answer now
+        with asked:
+            asking.send_signal(signal.SIGINT)
+            _, said = asking.communicate(timeout=30)
     simulator.send_signal(signal.SIGINT)
     _, muttered = simulator.communicate(timeout=30)
     assert (asking.returncode, said.strip()) == (1, "Aborted!")

@@ -84,6 +84,9 @@ class School:
         return {row.key[0]: row.requests for row in self.store.ledger_groups(LedgerQuery(by=("outcome",)))}
 
 
+OpenSchool = Callable[..., School]
+
+
 class Upstream:
     """Answers a call by a function of its request's body; counts what it was asked."""
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from fakes import message
-from schools import FORGOT, RESET, SETTINGS, SHOP, TRACKING, School, Upstream, saying
+from schools import FORGOT, RESET, SETTINGS, SHOP, TRACKING, OpenSchool, School, Upstream, saying
 
 from semcache.decision.sameness.outcomes import Pairing
 from semcache.decision.sameness.rubric import CRITERIA
@@ -23,8 +23,8 @@ def verdict(school: School, fresh: str, stored: str, send: Upstream | None) -> b
 
 
 @pytest.mark.parametrize(("fresh", "expected"), [(SETTINGS, True), (TRACKING, False)])
-def test_what_the_local_judge_can_tell_costs_nothing(fresh: str, expected: bool) -> None:
-    school, claude = School(judge_model=HAIKU), saying(NO)
+def test_what_the_local_judge_can_tell_costs_nothing(open_school: OpenSchool, fresh: str, expected: bool) -> None:
+    school, claude = open_school(judge_model=HAIKU), saying(NO)
     assert verdict(school, fresh, SETTINGS, claude) is expected
     assert (claude.bodies, school.spent()) == ([], {})
 
@@ -33,8 +33,10 @@ def test_what_the_local_judge_can_tell_costs_nothing(fresh: str, expected: bool)
     ("model", "send"),
     [pytest.param(None, saying(YES), id="no model"), pytest.param(HAIKU, None, id="no way to ask")],
 )
-def test_what_is_uncertain_stays_unknown_where_claude_is_not_asked(model: str | None, send: Upstream | None) -> None:
-    school = School(judge_model=model)
+def test_what_is_uncertain_stays_unknown_where_claude_is_not_asked(
+    open_school: OpenSchool, model: str | None, send: Upstream | None
+) -> None:
+    school = open_school(judge_model=model)
     assert school.comparing.asks_claude == (model is not None)
     assert verdict(school, OPEN, SETTINGS, send) is None
     assert school.spent() == {}
@@ -53,16 +55,16 @@ def test_what_is_uncertain_stays_unknown_where_claude_is_not_asked(model: str | 
     ],
 )
 def test_claude_is_asked_in_both_orders_and_each_reply_is_booked(
-    replies: tuple[str | None, ...], expected: bool | None, calls: int
+    open_school: OpenSchool, replies: tuple[str | None, ...], expected: bool | None, calls: int
 ) -> None:
-    school, claude = School(judge_model=HAIKU), saying(*replies)
+    school, claude = open_school(judge_model=HAIKU), saying(*replies)
     assert verdict(school, OPEN, SETTINGS, claude) is expected
     assert school.spent() == ({"judge": calls} if calls else {})
     assert {body["model"] for body in claude.bodies} == {HAIKU}
 
 
-def test_a_judgement_is_paid_for_and_saves_nothing() -> None:
-    school = School(judge_model=HAIKU)
+def test_a_judgement_is_paid_for_and_saves_nothing(open_school: OpenSchool) -> None:
+    school = open_school(judge_model=HAIKU)
     verdict(school, OPEN, SETTINGS, saying(YES))
     school.ledger.flush()
     (row,) = school.store.ledger_groups(LedgerQuery(namespace=SHOP))

@@ -11,11 +11,6 @@ from semcache.entry import Bypass, Considered, Hit, HitKind, Kind, Lookup, Miss
 from semcache.learning.explaining import Explanation, explain
 
 
-@pytest.fixture
-def school() -> School:
-    return School()
-
-
 def explained(school: School, lookup: Lookup) -> Explanation:
     return explain(lookup, school.book.of(SHOP))
 

@@ -7,7 +7,20 @@ from collections.abc import Iterator
 from threading import Event
 
 import pytest
-from schools import FORGOT, RESET, SETTINGS, SHOP, School, audit_of, book_over, considered, hit_on, missed, saying
+from schools import (
+    FORGOT,
+    RESET,
+    SETTINGS,
+    SHOP,
+    OpenSchool,
+    School,
+    audit_of,
+    book_over,
+    considered,
+    hit_on,
+    missed,
+    saying,
+)
 
 from semcache.decision.audit_schedule import NO_AUDITS
 from semcache.entry import Label
@@ -22,11 +35,6 @@ SECONDS = 20.0  # more than anything here takes
 
 def learning_of(school: School) -> Learning:
     return Learning(school.book, school.working, school.routes, clock=school.clock, randomness=random.Random(1))
-
-
-@pytest.fixture
-def school() -> School:
-    return School()
 
 
 @pytest.fixture
@@ -47,8 +55,8 @@ def test_lessons_wait_until_there_is_a_way_to_ask(school: School, learning: Lear
     assert school.texts(entry, Label.POSITIVE) == [RESET, FORGOT]
 
 
-def test_a_hit_that_is_not_drawn_is_counted_and_leaves_no_lesson() -> None:
-    school = School(schedule=NO_AUDITS)
+def test_a_hit_that_is_not_drawn_is_counted_and_leaves_no_lesson(open_school: OpenSchool) -> None:
+    school = open_school(schedule=NO_AUDITS)
     learning = learning_of(school)
     entry = school.stored(RESET, SETTINGS)
     audit = audit_of(entry, FORGOT)

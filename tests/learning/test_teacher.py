@@ -11,11 +11,6 @@ from semcache.learning.teacher import MOST_WORDINGS, WRONGS_TO_EXACT_ONLY, Findi
 from semcache.stores.store import Selection
 
 
-@pytest.fixture
-def school() -> School:
-    return School()
-
-
 def finding(entry: Entry, *, same: bool) -> Finding:
     return Finding(considered(entry), entry, same)
 

@@ -34,11 +34,6 @@ from semcache.stores.store import Selection
 UNCERTAIN = "Perhaps in Settings."
 
 
-@pytest.fixture
-def school() -> School:
-    return School()
-
-
 def test_a_miss_labels_every_candidate_that_could_be_judged(school: School) -> None:
     first, second = school.stored(RESET, SETTINGS), school.stored(PARCEL, TRACKING)
     third = school.stored("Is it in Settings?", UNCERTAIN)

@@ -7,20 +7,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from fleets import Fleet, serving, simulating
+from fleets import Fleet, serving, simulating, workers_on_one_host
 
 StartFleet = Callable[..., AbstractContextManager[Fleet]]
-
-
-@contextmanager
-def workers_on_one_host(
-    folder: Path, *, head_delay_seconds: float = 0.0, replicas: int = 3, **variables: str
-) -> Iterator[Fleet]:
-    with ExitStack() as stack:
-        upstream, simulator = stack.enter_context(simulating(head_delay_seconds=head_delay_seconds))
-        given = {"SEMCACHE_UPSTREAM": upstream, "SEMCACHE_AUDITS": "false", **variables}
-        url, process = stack.enter_context(serving(folder, "--workers", str(replicas), variables=given))
-        yield Fleet([url] * replicas, simulator, [process])
 
 
 @contextmanager

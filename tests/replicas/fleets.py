@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,12 @@ class Fleet:
         until(lambda: all(holds(replica) for replica in range(len(self.urls)) for _ in range(3)), seconds=seconds)
 
 
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """The pids of the workers under a supervisor."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()
+    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
 def outcome(response: httpx2.Response) -> str:
     """`hit`, `miss` or `bypass`, of a good answer."""
     assert response.status_code == 200, response.text
@@ -99,6 +105,17 @@ def serving(folder: Path, *words: str, variables: Mapping[str, str]) -> Iterator
         yield url, process
     finally:
         _end(process)
+
+
+@contextmanager
+def workers_on_one_host(
+    folder: Path, *, head_delay_seconds: float = 0.0, replicas: int = 3, **variables: str
+) -> Iterator[Fleet]:
+    with ExitStack() as stack:
+        upstream, simulator = stack.enter_context(simulating(head_delay_seconds=head_delay_seconds))
+        given = {"SEMCACHE_UPSTREAM": upstream, "SEMCACHE_AUDITS": "false", **variables}
+        url, process = stack.enter_context(serving(folder, "--workers", str(replicas), variables=given))
+        yield Fleet([url] * replicas, simulator, [process])
 
 
 def _until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

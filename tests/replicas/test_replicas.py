@@ -5,25 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx2
 import pytest
 from conftest import StartFleet
-from fleets import Fleet, outcome, text_of
+from fleets import Fleet, outcome, text_of, workers_of
 from worlds import until
 
 pytestmark = pytest.mark.slow
 
 QUESTION = "How long does a parcel to Norway take?"
-
-
-def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
-    """The pids of the workers under a supervisor."""
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()
-    return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_identical_questions_to_all_replicas_at_once_are_one_upstream_call(start_fleet: StartFleet) -> None:

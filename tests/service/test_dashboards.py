@@ -20,6 +20,7 @@ from semcache.cli import main
 LEFT_OUT = {
     "semcache_prefix_breakers": "for whoever writes prompts: `semcache doctor` says what they are",
     "semcache_scopes": "grows with callers and conversations; says little by itself",
+    "semcache_processes": "a worker that dies is replaced within a second; the log says so",
     "process_virtual_memory_bytes": "mapped, not used",
     "process_start_time_seconds": "a restart shows in the counters",
     "process_open_fds": "for whoever suspects a leak",

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from click.testing import CliRunner
-from worlds import RESET, World, outcome_of
+from worlds import RESET, World, outcome_of, until
 
 from semcache.cli import main
+from semcache.policy import Namespace
 
 MakeWorld = Callable[..., World]
 LONG = "The ferry leaves at nine and the harbour opens at six on every day of the week. " * 60
@@ -47,6 +48,18 @@ def test_a_stream_says_it_too(make_world: MakeWorld) -> None:
     world.http("POST", "/v1/messages", json=body(1))
     response = world.http("POST", "/v1/messages", json=body(2, stream=True))
     assert response.headers["x-semcache-budget"].startswith("service; used=")
+
+
+def test_a_stream_that_breaks_off_is_paid_for_out_of_its_callers_limit(make_world: MakeWorld) -> None:
+    world = make_world(credential_tokens_per_day=1_000, namespaces={"shop": Namespace(usd_per_day=1.0)})
+    headers = {"x-simulator-fault": "truncated;after=3", "x-semcache-namespace": "shop"}
+    response = world.http("POST", "/v1/messages", json=body(1, stream=True), headers=headers)
+    assert "message_stop" not in response.text
+    until(lambda: world.metric('semcache_spending_limit_used_ratio{account="credential"}') > 0)
+    today = world.http("GET", "/semcache/v1/savings").json()["limited_today"]
+    assert today["namespace shop"]["usd"] > 0
+    [credential] = [row for account, row in today.items() if account.startswith("credential")]
+    assert credential["tokens"] == today["namespace shop"]["tokens"] > 0
 
 
 def test_a_clock_in_the_system_prompt_is_reported_to_the_operator_without_its_words(make_world: MakeWorld) -> None:

@@ -295,3 +295,23 @@ def test_embedding_anew_leaves_the_former_model_to_its_replicas(open_postgres: O
     assert new.foreign_exemplars() == 0
     assert old.nearest(SCOPE, EAST) == []
     assert old.get_exact(SCOPE, "k1") is not None
+
+
+def test_what_was_served_is_written_while_another_replica_removes_its_answers(open_postgres: OpenPostgres) -> None:
+    one, other = open_postgres(), open_postgres()
+    ended = threading.Event()
+
+    def remove() -> None:
+        while not ended.is_set():
+            other.delete(Selection(namespace="shop"))
+
+    thread = threading.Thread(target=remove)
+    thread.start()
+    try:
+        for number in range(150):
+            kept = put(one, f"k{number}", EAST)
+            one.record_serving(serving(f"msg_{number}", kept.id))
+            one.flush()  # raised what PostgreSQL says of an entry that went between finding and referring to it
+    finally:
+        ended.set()
+        thread.join()

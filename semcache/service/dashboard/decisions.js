@@ -23,7 +23,7 @@ export function showDecisions(decisions, open) {
     { name: "At" }, { name: "outcome" }, { name: "why", text: true }, { name: "namespace", wide: true }, { name: "model", id: true, wide: true },
     { name: "took", n: true }, { name: "paid", n: true, wide: true }, { name: "saved", n: true }, { hint: "Answer", id: true },
   ];
-  const empty = decisions.length ? "None of the latest requests." : "Nothing was asked since this process started.";
+  const empty = decisions.length ? "None of the latest requests." : "Nothing was asked since the service started.";
   show("decision-table", table({ caption: "Recent decisions", columns, rows, empty }));
 }
 

@@ -23,7 +23,7 @@ export function showHits(savings, decisions, period) {
   show("strip", ticks);
   const kinds = OUTCOMES.map(([name, said]) => [name, said, latest.filter((each) => each.outcome === name).length]);
   show("strip-legend", kinds.filter(([, , number]) => number).map(([name, said, number]) => el("li", {}, el("i", { class: name, "aria-hidden": "true" }), `${said} `, el("b", {}, count(number)))));
-  show("live", latest.length ? `Live: ${share(live / latest.length, 0)} of the latest ${count(latest.length)}` : "Live: waiting for the first request of this process.");
+  show("live", latest.length ? `Live: ${share(live / latest.length, 0)} of the latest ${count(latest.length)}` : "Live: waiting for the first request.");
 }
 
 export function showBill(savings) {
@@ -49,7 +49,7 @@ export function showLatency(decisions) {
     .filter(([, times]) => times.length)
     .map(([name, times]) => ({ cells: [name, duration(quantile(times, 0.5)), duration(quantile(times, 0.95)), count(times.length)] }));
   const columns = [{ name: "Answered", id: true }, { name: "median", n: true }, { name: "95 %", n: true }, { name: "of", n: true }];
-  show("latency", table({ caption: "Latency of the latest requests", columns, rows, empty: "Nothing was asked since this process started." }));
+  show("latency", table({ caption: "Latency of the latest requests", columns, rows, empty: "Nothing was asked since the service started." }));
 }
 
 // The smallest time that this share of requests did not exceed; null of none.

@@ -11,7 +11,10 @@ from semcache.stores.stored import decoded, encoded
 
 
 def write_servings(connection: Connection, servings: Collection[Serving]) -> None:
-    """Those of entries that are gone are passed over; one of the same id is replaced."""
+    """Those of entries that are gone are passed over; one of the same id is replaced.
+
+    The entries are locked against removal, by another replica too, until this has been committed.
+    """
     if not servings:
         return
     rows = [
@@ -19,13 +22,14 @@ def write_servings(connection: Connection, servings: Collection[Serving]) -> Non
         for each in sorted(servings, key=lambda each: each.id.encode("utf-8", "surrogatepass"))
     ]
     connection.execute(
+        "WITH e AS MATERIALIZED (SELECT id, seq FROM semcache.entries WHERE id = ANY(%s) ORDER BY seq FOR KEY SHARE) "
         "INSERT INTO semcache.servings AS s (id, entry, at, kind, question, folded) "
         "SELECT n.id, e.seq, n.at, n.kind, n.question, n.folded FROM "
         "unnest(%s::bytea[], %s::text[], %s::float8[], %s::text[], %s::bytea[], %s::bytea[]) "
-        "AS n (id, entry_id, at, kind, question, folded) JOIN semcache.entries e ON e.id = n.entry_id ORDER BY n.id "
+        "AS n (id, entry_id, at, kind, question, folded) JOIN e ON e.id = n.entry_id ORDER BY n.id "
         "ON CONFLICT (id) DO UPDATE SET entry = excluded.entry, at = excluded.at, kind = excluded.kind, "
         "question = excluded.question, folded = excluded.folded",
-        [list(column) for column in zip(*rows, strict=True)],
+        [sorted({each.entry_id for each in servings}), *(list(column) for column in zip(*rows, strict=True))],
     )
 
 
