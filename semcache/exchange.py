@@ -83,16 +83,17 @@ class Answer:
 
 CLASSIFIED = "classify"  # why an attempt was paid for: to learn where the request should go
 SUMMARISED = "summary"  # ... to have old turns told in fewer words
+RUNAWAY = "runaway"  # ... and ended by a budget, because it had more to say
+_STRATEGIES = {CLASSIFIED: "", SUMMARISED: "", RUNAWAY: "token_budget"}  # whose doing; any other reason: the cascade's
 
 
 def strategies_of(call: Call, attempts: Sequence[Attempt]) -> tuple[str, ...]:
     """The strategies that had a part in a call, each once."""
     names = dict.fromkeys(call.request.shaped_by)
-    if any(attempt.why not in (CLASSIFIED, SUMMARISED) for attempt in attempts):
-        names["cascade"] = None
+    names |= dict.fromkeys(_STRATEGIES.get(attempt.why, "cascade") for attempt in attempts)
     if call.routed is not None and call.routed.is_failover:
         names["failover"] = None
-    return tuple(names)
+    return tuple(name for name in names if name)
 
 
 def route_in_words(routed: Routed) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from decimal import Decimal
+from typing import NamedTuple
 
 from semcache.attribution import CALL, FREE
 from semcache.request import Json
@@ -48,6 +49,29 @@ def _group_view(group: LedgerGroup, repeated: LedgerGroup | None) -> Json:
     }
 
 
+class BillStep(NamedTuple):
+    """From the bill as it came to what was paid; what we caused has saved less than nothing."""
+
+    what: str
+    name: str
+    saved_usd: str
+    share_of_baseline: float
+    remaining_usd: str
+
+
+def bill_steps(view: Json) -> list[BillStep]:
+    """The steps of a `savings_view`, in their order."""
+    saved = [
+        BillStep(row["strategy"], row["name"], row["saved_usd"], row["share_of_baseline"], row["remaining_usd"])
+        for row in view["waterfall"]
+    ]
+    caused = [
+        BillStep(row["cause"], row["name"], f"-{row['cost_usd']}", -row["share_of_baseline"], row["remaining_usd"])
+        for row in view["caused"]
+    ]
+    return saved + caused
+
+
 def _part_view(part: Part, what: str, amount: str) -> Json:
     return {
         what: part.what.removeprefix(CALL),
@@ -75,10 +99,7 @@ def money_text(usd: Decimal) -> str:
 def savings_csv(report: SavingsReport) -> str:
     """The groups where it is grouped, else the waterfall: one line each, with a heading."""
     view, text = savings_view(report), io.StringIO()
-    rows = view["groups"] or [
-        {"part": row.get("strategy") or row["cause"], "saved_usd": row.get("saved_usd") or f"-{row['cost_usd']}"}
-        for row in (*view["waterfall"], *view["caused"])
-    ]
+    rows = view["groups"] or [{"part": step.what, "saved_usd": step.saved_usd} for step in bill_steps(view)]
     if rows:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()

@@ -8,26 +8,20 @@ from pathlib import Path
 
 import click
 
-_SCRIPTS = {
-    "hit-quality": "hit_quality.py",
-    "conversations": "conversations.py",
-    "certificate": "certificate.py",
-    "judge-quality": "judge_quality.py",
-    "poisoning": "poisoning.py",
-    "latency": "latency.py",
-    "decision-latency": "decision_latency.py",
-    "prompts": "prompts.py",
-    "train-scorer": "train_scorer.py",
-}
+_NAMES = (
+    "batch", "booking", "breakpoints", "certificate", "combined-impact", "compression-quality", "conversations",
+    "decision-latency", "hit-quality", "judge-quality", "latency", "poisoning", "prompt-optimisation", "prompts",
+    "routing", "shaping", "soak", "stores", "tiering", "token-budgets", "train-router", "train-scorer",
+)  # fmt: skip
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("name", type=click.Choice(sorted(_SCRIPTS)))
+@click.argument("name", type=click.Choice(_NAMES))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def bench(name: str, arguments: tuple[str, ...]) -> None:
     """Run a benchmark of the repository with its own ARGUMENTS; `semcache bench NAME --help` lists them."""
     folder = Path(__file__).resolve().parents[2] / "benchmarks"
-    script = folder / _SCRIPTS[name]
+    script = folder / f"{name.replace('-', '_')}.py"
     if not folder.is_dir():
         raise click.ClickException("the benchmarks come with the repository, not with the package; clone it first")
     if not script.is_file():

@@ -93,30 +93,27 @@ def _rehearsed(stage: Stage, traffic: Path, options: dict[str, Any], name: str) 
 
 def _run(stage: Stage, folder: Path, traffic: Path, options: dict[str, Any], name: str) -> Rehearsed:
     from semcache.traffic.rehearsing import Rehearsal
-    from semcache.traffic.resuming import EVERY, forget_after, keep, read_checkpoint
+    from semcache.traffic.resuming import Keeper, go_back
 
-    checkpoint = read_checkpoint(folder)
+    standing = go_back(folder)
     requests = _requests(traffic, options)
     first = next(_requests(traffic, options), None)
     began_at = first.at if first is not None and first.at is not None else time.time()
     settings = replace(stage.settings, store="local:", data_dir=folder, embedder=stage.settings.embedder)
     total = _count(traffic, options["limit"])
-    now, tally = (checkpoint.now, checkpoint.tally) if checkpoint is not None else (began_at, None)
-    with Rehearsal(stage.under(settings), began_at=now, tally=tally) as rehearsal, _bar(name, total) as show:
-        if checkpoint is not None:
-            forget_after(rehearsal.cache.parts.assembly.store, checkpoint.now)
-            for _ in range(checkpoint.requests):
-                next(requests, None)
-        elif options["faq"] is not None:
+    with Rehearsal(stage.under(settings), began_at=began_at, standing=standing) as rehearsal, _bar(name, total) as show:
+        if standing is None and options["faq"] is not None:
             rehearsal.cache.import_faq(options["faq"])
+        for _ in range(rehearsal.tally.requests):
+            next(requests, None)
+        keeper = Keeper(folder, rehearsal)
 
         def on_progress(count: int) -> None:
             show(count)
-            if count % EVERY == 0:
-                keep(folder, rehearsal)
+            keeper.note(count)
 
         rehearsal.run(requests, on_progress)
-        keep(folder, rehearsal)
+        keeper.keep()
         return rehearsal.result()
 
 

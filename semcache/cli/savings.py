@@ -84,8 +84,10 @@ def _tokens(row: dict[str, Any], whose: str) -> str:
 
 
 def _waterfall(view: dict[str, Any]) -> list[tuple[object, ...]]:
+    from semcache.savings_view import bill_steps
+
     rows: list[tuple[object, ...]] = [("(as it came)", "", "", _money(view["baseline_usd"]))]
-    for row in (*view["waterfall"], *view["caused"]):
-        saved = row["saved_usd"] if "strategy" in row else f"-{row['cost_usd']}"
-        rows.append((row["name"], _money(saved), f"{row['share_of_baseline']:.1%}", _money(row["remaining_usd"])))
+    for step in bill_steps(view):
+        share = f"{step.share_of_baseline:.1%}"
+        rows.append((step.name, _money(step.saved_usd), share, _money(step.remaining_usd)))
     return rows

@@ -9,7 +9,6 @@ from semcache.decision.deciding import BELOW_THRESHOLD
 from semcache.decision.scorer import Contribution
 from semcache.entry import Bypass, Considered, Hit, HitKind, Lookup, Miss
 
-WEIGHTIEST = 6
 _REASONS = {
     "no-candidate": "nothing similar is stored",
     BELOW_THRESHOLD: "no stored answer is likely enough to be right for the risk budget",

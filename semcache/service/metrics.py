@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from semcache import __version__
 from semcache.assembly import Assembly
 from semcache.errors import UpstreamError
-from semcache.exchange import CLASSIFIED, Answer
+from semcache.exchange import CLASSIFIED, RUNAWAY, Answer
 from semcache.service.bill_metrics import BillMetrics
 from semcache.service.durations import REQUEST_SECONDS, STAGE_SECONDS, Durations
 from semcache.service.ending import Ending
@@ -28,7 +28,6 @@ from semcache.service.state_metrics import AssemblyState, StateCollector, worker
 from semcache.service.watched import CallMetrics
 from semcache.service.worker_threads import WorkerThreads
 from semcache.stopwatch import STAGES
-from semcache.strategies.token_budget.step import RUNAWAY
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _MOST_REASONS = 100  # reasons are a closed set; should one ever carry data, the rest are counted together

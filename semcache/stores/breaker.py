@@ -41,6 +41,7 @@ class Breaker:
         self._lock = Lock()
         self._failures = 0  # in a row
         self._errors = 0
+        self._last_said = ""
         self._retry_at: float | None = None  # None: closed
         self._is_probing = False
 
@@ -63,8 +64,8 @@ class Breaker:
         is_probe = self._enter()
         try:
             yield
-        except StoreUnavailable:
-            self._fail(is_probe)
+        except StoreUnavailable as error:
+            self._fail(is_probe, str(error))
             raise
         except Exception:
             self._succeed(is_probe)
@@ -79,12 +80,13 @@ class Breaker:
             if self._retry_at is None:
                 return False
             if self._is_probing or self._clock() < self._retry_at:
-                raise StoreUnavailable("the store has failed repeatedly and is left alone for a moment")
+                raise StoreUnavailable(f"{self._last_said} (it has failed repeatedly, and is left alone for a moment)")
             self._is_probing = True
             return True
 
-    def _fail(self, is_probe: bool) -> None:
+    def _fail(self, is_probe: bool, said: str) -> None:
         with self._lock:
+            self._last_said = said
             self._errors += 1
             self._failures += 1
             if is_probe or self._failures == self._allowed:

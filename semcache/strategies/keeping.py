@@ -55,16 +55,19 @@ class Keeping:
 
     def restore(self) -> None:
         """Take up what the last process left, or the others have."""
+        unread = []
         for kept in self._kept:
             try:
                 if kept.shared is not None:
                     kept.shared.sync(-1)
                 elif (content := self._store.load_document(kept.name)) is not None:
                     kept.thing.restore(content)
-            except StoreError as error:
-                logger.warning("%s could not be read: %s", kept.name, type(error).__name__)
+            except StoreError:
+                unread.append(kept.name)
             except (ValueError, TypeError, KeyError) as error:
                 logger.warning("%s are not readable, so they are learned anew: %s", kept.name, type(error).__name__)
+        if unread:
+            logger.warning("the store did not give what was learned: %s", ", ".join(unread))
 
     def save(self, *, only_urgent: bool = False) -> None:
         """Write what has changed."""

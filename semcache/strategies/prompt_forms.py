@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
 
-from semcache.canonical import digest
 from semcache.errors import UpstreamStatus
 from semcache.exchange import Answer, Exchange, Forward
 from semcache.journal import Journalled, operation
@@ -24,8 +23,8 @@ from semcache.pricing import PriceBook
 from semcache.request import Request
 from semcache.strategies.approved_prompts import STRATEGY as PROMPT_OPTIMISATION
 from semcache.strategies.approved_prompts import Approved, Replacing, Sides, is_control
-from semcache.strategies.compression.turns import blocks_of, first_thinking, normal_messages, unmarked
 from semcache.strategies.consent import Consent
+from semcache.strategies.prompt_names import name_before_thinking, name_of_prompt
 from semcache.strategies.system_prompts import SystemPrompts
 from semcache.strategies.tidying import STRATEGY as TIDYING
 from semcache.strategies.tidying import Tidying
@@ -146,7 +145,7 @@ class PromptForms:
             versions = self.replacing.chosen(request)
             may_tidy = self._consent.allows(request, TIDYING) and not self._is_warm(request, versions)
             wanted = Form(tuple(version.id for version in versions), may_tidy)
-            if (key := _thought_key(request)) is None:
+            if (key := name_before_thinking(request)) is None:
                 return wanted, None
             known = self.learned.forms.get(key)
             return (AS_IT_CAME, wanted) if known is None else (known, AS_IT_CAME)
@@ -175,7 +174,7 @@ class PromptForms:
         """The answer is here, and nothing that goes wrong now may lose it."""
         try:
             if sent is not request and THINKING_TYPES & block_types(answer.message.blocks):
-                self.learned.forms.put(_key(request, len(request.messages)), form)
+                self.learned.forms.put(name_of_prompt(request), form)
             if self._consent.allows(request, PROMPT_OPTIMISATION) and not answer.message.coalesced:
                 self._count(request, answer, form, now)
         except Exception as error:
@@ -195,19 +194,6 @@ class PromptForms:
         if cost is not None and known is not None and usage.prompt_tokens:
             rate = float(cost / usage.prompt_tokens * known.tokenizer_factor)
             self.learned.prompts.note(request, model=known.id, usd_per_prompt_token=rate, now=now)
-
-
-def _thought_key(request: Request) -> str | None:
-    """Names what stood before the first thinking that is sent back; None: there is none."""
-    place = first_thinking(normal_messages(request.messages), 0)
-    return None if place is None else _key(request, place)
-
-
-def _key(request: Request, end: int) -> str:
-    """Names a prompt up to a turn, whichever way the client has written it down this time."""
-    caller = [request.caller.namespace, request.caller.credential]
-    system = unmarked(blocks_of(request.body.get("system")))
-    return digest([caller, system, normal_messages(request.messages[:end])])[:24]
 
 
 def _refuses_signature(refusal: UpstreamStatus) -> bool:

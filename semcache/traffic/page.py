@@ -8,6 +8,7 @@ from string import Template
 from typing import NamedTuple
 
 from semcache.request import Json
+from semcache.savings_view import BillStep, bill_steps
 
 _WIDTH, _BAR, _GAP, _LABELS = 760, 22, 8, 220
 
@@ -25,7 +26,7 @@ def page(view: Json) -> str:
         hit_rate=_rate(view["hits"]["rate"], view["hits"]["rate_interval"]),
         false_rate=_rate(view["hits"]["false_rate"], view["hits"]["false_rate_interval"]),
         waterfall=_waterfall(savings),
-        parts=_rows([_part(part) for part in (*savings["waterfall"], *savings["caused"])]),
+        parts=_rows([_step(step) for step in bill_steps(savings)]),
         ablations=_rows(
             [
                 (
@@ -48,10 +49,10 @@ def _waterfall(savings: Json) -> str:
     baseline = float(savings["baseline_usd"]) or 1.0
     scale = (_WIDTH - _LABELS - 110) / baseline
     bars, left = [_Bar("as it came", 0.0, baseline, "whole")], baseline
-    for part in (*savings["waterfall"], *savings["caused"]):
-        before, left = left, float(part["remaining_usd"])
+    for step in bill_steps(savings):
+        before, left = left, float(step.remaining_usd)
         kind = "saved" if left <= before else "caused"
-        bars.append(_Bar(part["name"], min(before, left), max(before, left), kind))
+        bars.append(_Bar(step.name, min(before, left), max(before, left), kind))
     bars.append(_Bar("paid", 0.0, float(savings["cost_usd"]), "whole"))
     drawn = "".join(_drawn(bar, top=place * (_BAR + _GAP), scale=scale) for place, bar in enumerate(bars))
     height = len(bars) * (_BAR + _GAP)
@@ -78,9 +79,8 @@ def _drawn(bar: _Bar, *, top: int, scale: float) -> str:
     )
 
 
-def _part(part: Json) -> tuple[str, ...]:
-    saved = part["saved_usd"] if "strategy" in part else f"-{part['cost_usd']}"
-    return part["name"], _usd(saved), f"{part['share_of_baseline']:.1%}", _usd(part["remaining_usd"])
+def _step(step: BillStep) -> tuple[str, ...]:
+    return step.name, _usd(step.saved_usd), f"{step.share_of_baseline:.1%}", _usd(step.remaining_usd)
 
 
 def _rows(rows: list[tuple[str, ...]]) -> str:
@@ -95,4 +95,5 @@ def _rate(rate: float | None, interval: tuple[float, float] | None) -> str:
 
 def _usd(amount: str | float) -> str:
     value = float(amount)
-    return f"{'-' if value < 0 else ''}${abs(value):,.2f}" if abs(value) >= 0.995 or value == 0 else f"${value:.4f}"
+    digits = 2 if abs(value) >= 0.995 or value == 0 else 4
+    return f"{'-' if value < 0 else ''}${abs(value):,.{digits}f}"

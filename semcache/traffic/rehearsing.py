@@ -53,6 +53,30 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """Where a rehearsal stands: what it needs, beside its store, to go on from here.
+
+    `truths`: of the entries that are stored; `randomness`: the state of what chooses the audits; `prompts`: what
+    Claude's prompt cache holds.
+    """
+
+    now: float
+    tally: Tally
+    truths: dict[str, str]
+    randomness: tuple[Any, ...]
+    prompts: list[Any]
+
+    def as_json(self) -> Json:
+        return {**self.__dict__, "tally": self.tally.as_json()}
+
+    @classmethod
+    def from_json(cls, body: Json) -> Standing:
+        version, state, gauss = body["randomness"]
+        randomness = (version, tuple(state), gauss)
+        return cls(float(body["now"]), Tally.from_json(body["tally"]), body["truths"], randomness, body["prompts"])
+
+
+@dataclass(frozen=True)
 class Rehearsed:
     """A whole rehearsal: the tally, the ledger's report, and what the simulator billed."""
 
@@ -90,19 +114,26 @@ class Stage:
 class Rehearsal:
     """One run with one set of settings. Blocking; use as a context, or `close`."""
 
-    def __init__(self, stage: Stage, *, began_at: float, tally: Tally | None = None) -> None:
-        self.clock = VirtualClock(began_at)
-        self.tally = tally or Tally()
+    def __init__(self, stage: Stage, *, began_at: float, standing: Standing | None = None) -> None:
+        """`standing`: that of one whose store lies in the folder of the settings, to go on from there."""
+        self.clock = VirtualClock(began_at if standing is None else standing.now)
+        self.tally = Tally() if standing is None else standing.tally
+        self._truths: dict[str, str] = {} if standing is None else standing.truths
+        self._randomness = random.Random(0)  # replays repeat
         self._reciter = Reciter(stage.prices, assumed_output_tokens=stage.assumed_output_tokens)
         self._judge = RecordedJudge(LocalJudge(stage.embedder.embed))
-        quick = Conduct(batches=BatchConduct(seconds=0.0, is_shuffled=False), calls_kept=0)
+        quick = Conduct(  # thinking that was recorded was signed elsewhere, and behind a prompt that we had shaped
+            batches=BatchConduct(seconds=0.0, is_shuffled=False), calls_kept=0, checks_thinking=False
+        )
         self._simulator = Simulator(stage.prices, answers=self._reciter, clock=self.clock, conduct=quick)
-        brought = Brought(embedder=stage.embedder, judge=self._judge, randomness=random.Random(0))  # replays repeat
+        if standing is not None:
+            self._randomness.setstate(standing.randomness)
+            self._simulator.hold_prompts(standing.prompts)
+        brought = Brought(embedder=stage.embedder, judge=self._judge, randomness=self._randomness)
         settings = replace(stage.settings, coalesce=False)  # one request at a time
         self.cache = SemanticCache(
             settings, portal=CallersPortal(), upstream=self._simulator, brought=brought, clock=self.clock
         )
-        self._truths: dict[str, str | None] = {}
 
     def __enter__(self) -> Rehearsal:
         return self
@@ -124,6 +155,10 @@ class Rehearsal:
             for each in some:
                 self._one(each)
                 on_progress(self.tally.requests)
+
+    def standing(self) -> Standing:
+        prompts = self._simulator.held_prompts()
+        return Standing(self.clock.now, self.tally, self._truths, self._randomness.getstate(), prompts)
 
     def result(self) -> Rehearsed:
         """What has come of all so far."""
@@ -162,7 +197,7 @@ class Rehearsal:
         return replace(like, body=body)
 
     def _count(self, recorded: Recorded, answer: Answer) -> None:
-        if answer.stored is not None:
+        if answer.stored is not None and recorded.truth is not None:
             self._truths[answer.stored.id] = recorded.truth
         match answer.lookup:
             case Hit(kind=kind, entry=entry):

@@ -12,9 +12,11 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from service.worlds import World, served, settings
+from service.worlds import MODELS, World, served, settings
 
+from semcache.pricing import PriceBook
 from semcache.service.app import create_app
+from semcache.upstream.simulator import Simulator, simulator_app
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -109,6 +111,32 @@ def test_a_new_request_shows_by_itself(page: Page, busy: World) -> None:
 def test_batches_show_how_far_they_are(page: Page, busy: World) -> None:
     [batch] = known(busy, "batches")["batches"]
     page.shows("batch-table", batch["id"], "of 12")
+
+
+def test_what_could_be_saved_besides_is_told(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    upstream = Simulator(PriceBook.load(MODELS / "claude.toml"), answers=lambda body: "A sprinkler. " * 9)
+    with served(simulator_app(upstream), lifespan="off") as claude:
+        chosen = settings(
+            tmp_path,
+            upstream=claude,
+            audits=True,
+            own_jobs_wait_seconds=7200.0,
+            strategies=("conciseness", "prompt_caching"),
+        )
+        with served(create_app(chosen)) as url:
+            world = World(chosen, url, upstream)
+            for minute in (11, 12, 13):
+                rules = f"Ahoy. It is 2026-11-29 09:{minute}. " + "The harbour opens at six on every day. " * 90
+                world.ask(f"What is the fare to zone {minute}?", system=rules, model="claude-sonnet-5-5")
+            for article in ("a", "the"):
+                world.ask(f"What does {article} leaf wetness reading mean for my roses?", model="claude-sonnet-5-5")
+            waiting = known(world, "batches")["own_jobs"]
+            page = Page(browser, url, tmp_path)
+            page.shows("breakers", "default: the system prompt carries a timestamp at character 23")
+            page.shows("brevity", "default/-/claude-sonnet-5-5", "not proven")
+            page.shows("own-jobs", f"{waiting} audit, comparison or refresh of our own waits for a batch.")
+            assert page.complaints() == []
+            page.leave()
 
 
 def test_dark_and_light_follow_the_system_until_one_is_chosen(page: Page) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -65,6 +66,13 @@ def test_help_loads_nothing_heavy() -> None:
 def test_help_of_a_benchmark_is_that_of_its_script() -> None:
     command = [sys.executable, "-m", "semcache", "bench", "hit-quality", "--help"]
     assert "--dataset" in subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_every_benchmark_can_be_run_by_its_name(cli) -> None:
+    folder = Path(__file__).resolve().parents[2] / "benchmarks"
+    scripts = {each.stem for each in folder.glob("*.py") if '__name__ == "__main__"' in each.read_text("utf-8")}
+    offered = cli("bench", "--help").stdout.replace("\n", "").replace(" ", "")
+    assert [each for each in scripts - {"loadgen"} if each.replace("_", "-") not in offered] == []
 
 
 def test_a_benchmark_that_is_not_there_is_named(cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,13 @@ def test_failures_in_a_row_open_it_and_others_do_not_call() -> None:
     assert breaker.health.errors == 3
 
 
+def test_whoever_is_not_let_through_is_told_what_the_server_failed_with() -> None:
+    breaker = breaker_of(Clock())
+    fail(breaker, 3)
+    with pytest.raises(StoreUnavailable, match=r"gone .*left alone for a moment"), breaker.guarding():
+        pass
+
+
 def test_a_success_in_between_begins_the_count_anew() -> None:
     breaker = breaker_of(Clock())
     fail(breaker, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from semcache.cli import main
 from semcache.traffic.page import page
+from semcache.traffic.rehearsing import Rehearsal
 
 HAIKU = "claude-haiku-5-5"
 GREEN = "Moss is green because of chlorophyll, as leaves are."
@@ -98,11 +100,51 @@ def test_an_interrupted_replay_goes_on_where_it_was(replay: Any) -> None:
     assert rest["savings"]["cost_usd"] == whole["savings"]["cost_usd"]
 
 
+def test_what_a_replay_that_was_killed_had_not_kept_is_run_again(replay: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before it had kept anything, and long after: either way the store is brought back to what was kept."""
+    talk = [
+        *(line("Why is moss green?", GREEN, at=n * 60.0) for n in range(4)),
+        *(line(f"How deep is it at {n}?", DEEP, at=999.0 + 60 * n) for n in range(9)),
+    ]
+    for each in talk:
+        each["request"]["system"] = "Be kind to whoever asks. " * 400
+    whole, answer_one = view(replay(talk, "--json")), Rehearsal._one
+
+    def dies_after(requests: int) -> Callable[[Rehearsal, Any], None]:
+        def one(self: Rehearsal, recorded: Any) -> None:
+            answer_one(self, recorded)
+            if self.tally.requests == requests:
+                raise KeyboardInterrupt
+
+        return one
+
+    for requests in (1, 4, 9):
+        with monkeypatch.context() as patched:
+            patched.setattr(Rehearsal, "_one", dies_after(requests))
+            patched.setattr("semcache.traffic.resuming._LEAST_BETWEEN", 2)
+            replay(talk, "--json", "--work", "work", code=1)
+    rest = view(replay(talk, "--json", "--work", "work"))
+    assert whole["savings"]["cache_read_tokens"] > 0
+    assert rest["hits"] == whole["hits"]
+    assert rest["savings"] == whole["savings"]
+
+
 def test_a_request_that_claude_would_refuse_is_counted_and_loses_no_other(replay: Any) -> None:
     bad = line("Why?", GREEN, at=1.0)
     bad["request"]["max_tokens"] = -1
     found = view(replay([bad, *TALK], "--json"))
     assert sum(found["failed"].values()) == 1
+    assert found["requests"] == 6
+
+
+def test_thinking_that_was_signed_elsewhere_is_replayed(replay: Any) -> None:
+    thought = {"type": "thinking", "thinking": "", "signature": "bm90IG91cnM="}
+    later = line("And how deep is it?", DEEP, at=1_100.0)
+    said = {"role": "assistant", "content": [thought, {"type": "text", "text": GREEN}]}
+    later["request"]["messages"] = [TALK[0]["request"]["messages"][0], said, *later["request"]["messages"]]
+    later["request"]["model"] = "claude-sonnet-5-5"
+    found = view(replay([*TALK, later], "--json"))
+    assert found["failed"] == {}
     assert found["requests"] == 6
 
 
@@ -114,6 +156,17 @@ def test_the_page_stands_alone_and_shows_no_prompt(replay: Any) -> None:
     assert "http" not in text
     assert text.count("<svg") == 1
     assert "Exact hits" in text
+
+
+def test_what_was_caused_stands_with_a_minus_on_the_page_and_in_the_table(replay: Any) -> None:
+    long = [line(f"Why {n}?", GREEN, at=n * 30.0) for n in range(9)]
+    for each in long:
+        each["request"]["system"] = "Be kind to whoever asks. " * 400
+    result = replay(long, "--html", "report.html")
+    [caused] = [row.split() for row in result.stdout.splitlines() if "Writing to the prompt cache" in row]
+    assert [caused[-3].startswith("-"), caused[-2].startswith("-")] == [True, True]
+    told = Path("report.html").read_text("utf-8")
+    assert re.search(r"Writing to the prompt cache</td><td>-\$0\.\d+</td><td>-\d+\.\d%", told)
 
 
 def test_names_on_the_page_are_escaped(replay: Any) -> None:

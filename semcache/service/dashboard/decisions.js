@@ -1,7 +1,7 @@
 // What became of the latest requests, and why; and the batches.
 
 import { bar, byId, el, show, table } from "./dom.js";
-import { clock, count, digitsFor, duration, usd, when } from "./format.js";
+import { clock, count, digitsFor, duration, plural, usd, when } from "./format.js";
 import { opener } from "./proof.js";
 
 const MOST_ROWS = 50;
@@ -27,7 +27,7 @@ export function showDecisions(decisions, open) {
   show("decision-table", table({ caption: "Recent decisions", columns, rows, empty }));
 }
 
-export function showBatches(batches) {
+export function showBatches(batches, ownJobs) {
   const rows = batches.map((each) => {
     const counts = each.request_counts;
     const done = each.total - counts.processing;
@@ -37,6 +37,7 @@ export function showBatches(batches) {
   });
   const columns = [{ name: "Batch" }, { name: "accepted", wide: true }, { name: "status" }, { hint: "Progress", wide: true }, { name: "requests done", n: true }];
   show("batch-table", table({ caption: "Batches", columns, rows, empty: "No batches. Requests that can wait cost half: hand them in at /v1/messages/batches, or with semcache batch." }));
+  show("own-jobs", ownJobs ? `${plural(ownJobs, "audit, comparison or refresh", "audits, comparisons and refreshes")} of our own ${ownJobs === 1 ? "waits" : "wait"} for a batch.` : null);
 }
 
 byId("decision-filter").addEventListener("change", () => dispatchEvent(new Event("decisionfilter")));

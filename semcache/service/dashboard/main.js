@@ -11,7 +11,7 @@ import { openLookup } from "./lookup.js";
 import { showBill, showHits, showLatency } from "./overview.js";
 import { showAudits, showProof } from "./proof.js";
 import { openPurge } from "./purge.js";
-import { showLimits, showWaterfall } from "./waterfall.js";
+import { showBreakers, showBrevity, showLimits, showWaterfall } from "./waterfall.js";
 
 const SECONDS = 5;
 const SLOW_EVERY = 6; // what asks the store to look at every entry
@@ -45,11 +45,13 @@ function parts({ since, by, period }) {
       showBill(savings);
       showCosts(savings, by, since);
       showWaterfall(savings);
+      showBreakers(savings.breaks_prefix);
+      showBrevity(savings.brevity);
       showLimits(savings.limited_today);
     }],
     [ask(`/quality${query({ namespace })}`), ["proof"], showProof],
     [ask(`/audits${query({ namespace, limit: 20 })}`), ["audits"], ({ audits }) => showAudits(audits, open)],
-    [ask("/batches"), ["batch-table"], ({ batches }) => showBatches(batches)],
+    [ask("/batches"), ["batch-table"], ({ batches, own_jobs: ownJobs }) => showBatches(batches, ownJobs)],
     ...(ticks % SLOW_EVERY ? [] : [[ask("/stats"), ["held"], showStats], [loadTop(), ["top"], () => {}]]),
   ];
 }

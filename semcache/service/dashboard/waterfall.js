@@ -1,7 +1,8 @@
-// From the bill as it came, strategy by strategy, to what was paid; and what may be spent today.
+// From the bill as it came, strategy by strategy, to what was paid; what could be saved besides; and what may be spent
+// today.
 
 import { bar, el, show, table } from "./dom.js";
-import { count, digitsFor, share, usd } from "./format.js";
+import { count, digitsFor, share, UNKNOWN, usd } from "./format.js";
 
 export function showWaterfall(savings) {
   const whole = Number(savings.baseline_usd);
@@ -29,6 +30,27 @@ function projected(projection) {
   if (!projection) return "A month is projected once an hour has been observed.";
   const [saved, paid] = [projection.saved_usd_per_month, projection.cost_usd_per_month].map((each) => usd(each, 2));
   return `A month like this: ${saved} saved, ${paid} paid (${projection.assumption}).`;
+}
+
+export function showBreakers(breakers) {
+  const told = breakers.map((each) => el("li", {}, el("b", {}, `${each.namespace}: `), each.says));
+  show("breakers", told.length ? [el("h4", {}, "What keeps prompts out of the prompt cache"), el("ul", { class: "says" }, told)] : null);
+}
+
+// Answers that were asked to be brief, beside those that were not.
+export function showBrevity(brevity) {
+  const tokens = (mean, of) => (of ? count(Math.round(mean)) : UNKNOWN);
+  const rows = brevity.map((each) => ({
+    cells: [
+      each.kind, count(each.hinted), tokens(each.mean_hinted, each.hinted), count(each.control), tokens(each.mean_control, each.control),
+      each.share === null ? "not proven" : share(each.share),
+    ],
+  }));
+  const columns = [
+    { name: "Asked to be brief" }, { name: "answers", n: true, wide: true }, { name: "tokens each", n: true }, { name: "not asked", n: true, wide: true },
+    { name: "tokens each", n: true }, { name: "saved", n: true },
+  ];
+  show("brevity", rows.length ? table({ caption: "Shorter answers", columns, rows }) : null);
 }
 
 export function showLimits(today) {

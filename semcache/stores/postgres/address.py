@@ -14,7 +14,6 @@ from semcache.errors import SettingsError
 
 VectorIndex = Literal["exact", "hnsw"]
 
-SCHEMES = ("postgresql", "postgres")
 CONNECT_TIMEOUT_SECONDS = 2
 _OURS = "semcache_"
 # A link that has died silently is noticed by the kernel: sent data unanswered, or an idle connection's probe.

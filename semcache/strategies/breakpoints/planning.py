@@ -15,7 +15,7 @@ from itertools import product
 
 from semcache.pricing import Model, Prices
 from semcache.strategies.breakpoints.memory import PREVIOUS, Chances, PrefixMemory
-from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Place, Prefix
+from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix
 
 _MILLIONTH = 1e-6
 _MOST_CANDIDATES = 5
@@ -281,9 +281,3 @@ def _told(outlook: Outlook, added: Sequence[Mark]) -> str:
         f"{kinds[mark.place].kind} for {mark.ttl} (again with {kinds[mark.place].chances.within(mark.ttl):.0%})"
         for mark in added
     )
-
-
-def mark_place(place: Place) -> str:
-    """The path of a block, for whoever wants to see where a mark stands."""
-    inner = "" if place.inner is None else f".{place.inner}"
-    return f"{place.section}.{place.outer}{inner}"

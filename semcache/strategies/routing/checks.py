@@ -40,12 +40,6 @@ def failure_of(request: Request, message: Message, task: Task | None, question: 
     return next((failed for check in checks if (failed := check()) is not None), None)
 
 
-def is_verifiable(request: Request, task: Task | None, question: str) -> bool:
-    """Whether a wrong form would show: a schema, JSON that was asked for, or a check of the caller's own."""
-    own = request.directives.check is not None or (task is not None and task.answer_pattern is not None)
-    return own or _schema_of(request) is not None or _asks_for_json(request, question)
-
-
 def _form_failure(request: Request, text: str, question: str) -> str | None:
     schema = _schema_of(request)
     if schema is None and not _asks_for_json(request, question):

@@ -6,10 +6,9 @@ import json
 from collections import OrderedDict
 from threading import Lock
 
-from semcache.canonical import digest
 from semcache.journal import Journalled, operation
 from semcache.request import Request
-from semcache.strategies.compression.turns import blocks_of, first_thinking, normal_messages, unmarked
+from semcache.strategies.prompt_names import name_before_thinking, name_of_prompt
 
 _MOST = 20_000
 
@@ -27,7 +26,7 @@ class Begun(Journalled):
 
     def note(self, request: Request) -> None:
         """An answer with thinking came to this request, hinted: what follows it must be hinted too."""
-        self._note(_name(request, len(request.messages)))
+        self._note(name_of_prompt(request))
 
     @operation
     def _note(self, name: str) -> None:
@@ -38,11 +37,11 @@ class Begun(Journalled):
 
     def holds(self, request: Request) -> bool | None:
         """Whether the thinking that is sent back was thought behind the hint; None: none is."""
-        place = first_thinking(normal_messages(request.messages), 0)
-        if place is None:
+        name = name_before_thinking(request)
+        if name is None:
             return None
         with self._lock:
-            return _name(request, place) in self._names
+            return name in self._names
 
     def to_bytes(self) -> bytes:
         with self._lock:
@@ -53,10 +52,3 @@ class Begun(Journalled):
         names = OrderedDict((str(name), None) for name in json.loads(content))
         with self._lock:
             self._names = names
-
-
-def _name(request: Request, end: int) -> str:
-    """Names a prompt up to a turn, whichever way the client has written it down this time."""
-    caller = [request.caller.namespace, request.caller.credential]
-    system = unmarked(blocks_of(request.body.get("system")))
-    return digest([caller, system, normal_messages(request.messages[:end])])[:20]

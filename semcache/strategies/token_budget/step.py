@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from semcache.canonical import last_user_text
-from semcache.exchange import Answer, Attempt, Exchange, Forward, relabelled
+from semcache.exchange import RUNAWAY, Answer, Attempt, Exchange, Forward, relabelled
 from semcache.pricing import Model, PriceBook, Prices
 from semcache.pricing.tokens import BYTES_PER_TOKEN
 from semcache.request import Request
@@ -21,7 +21,6 @@ from semcache.strategies.token_budget.lengths import Lengths
 logger = logging.getLogger(__name__)
 
 STRATEGY = "token_budget"
-RUNAWAY = "runaway"
 _LEAST_WITH_THINKING = 8_000  # tokens: adaptive thinking and the answer share the room
 _CUT_OFF = "max_tokens"
 COMPLETE = ("end_turn", "stop_sequence")

@@ -33,11 +33,18 @@ def canonical(value: Any) -> bytes:
 
 
 def question_of(body: Json) -> str:
-    """The last text of the last user turn that has one; empty where nobody asked in words."""
+    """The last text of the last user turn that has one; empty where nobody asked in words.
+
+    A text wholly in brackets, such as a hint of how to answer, is no question where another text stands beside it.
+    """
     for message in reversed(body.get("messages", [])):
         if message.get("role") != "user":
             continue
         texts = [str(block["text"]) for block in blocks_of(message.get("content")) if block.get("type") == "text"]
         if texts:
-            return texts[-1]
+            return next((text for text in reversed(texts) if not _is_remark(text)), texts[-1])
     return ""
+
+
+def _is_remark(text: str) -> bool:
+    return text.lstrip().startswith("(") and text.rstrip().endswith(")")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from semcache.message import Usage
@@ -10,6 +11,7 @@ from semcache.upstream.simulator.prompt import Prompt
 LOOKBACK_BLOCKS = 20  # positions tried per breakpoint, the breakpoint itself being the first
 TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
 _SWEEP_EVERY = 4096
+Held = tuple[str, float, float]  # digest of a prefix in hex, its TTL in seconds, when it expires
 
 
 @dataclass
@@ -65,6 +67,13 @@ class PromptCache:
                 self._entries[digest] = _Entry(ttl_seconds, expires_at)
         if len(self._entries) >= self._sweep_at:
             self._sweep(reckoning.started_at)
+
+    def held(self) -> list[Held]:
+        """All that it holds, to be held again by another."""
+        return [(digest.hex(), each.ttl_seconds, each.expires_at) for digest, each in self._entries.items()]
+
+    def hold(self, held: Iterable[Held]) -> None:
+        self._entries |= {bytes.fromhex(digest): _Entry(ttl, expires_at) for digest, ttl, expires_at in held}
 
     def _furthest_hit(self, breakpoints: list[_Breakpoint], digests: list[bytes], now: float) -> int:
         """The place of the longest cached prefix that some breakpoint looks back to; -1: none."""

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -24,6 +24,7 @@ from semcache.upstream.simulator.faults import FAULT_HEADER, Fault, FaultKind, F
 from semcache.upstream.simulator.gate import Visitor, admit
 from semcache.upstream.simulator.messages import accepted
 from semcache.upstream.simulator.paths import COUNT_TOKENS, MESSAGES, MODELS, BatchErrand, batch_errand, routed
+from semcache.upstream.simulator.prompt_cache import Held
 from semcache.upstream.simulator.responses import Problem, SimulatedResponse
 from semcache.upstream.simulator.speaking import Speaker, day_of
 from semcache.upstream.upstream import UpstreamRequest
@@ -108,6 +109,14 @@ class Simulator:
         """Forget what was injected."""
         with self._lock:
             self._faults.clear()
+
+    def held_prompts(self) -> list[Held]:
+        """What the prompt cache holds, for a simulator that goes on where this one stopped."""
+        return self._speaker.held_prompts()
+
+    def hold_prompts(self, held: Iterable[Held]) -> None:
+        """Take up what another one held."""
+        self._speaker.hold_prompts(held)
 
     @property
     def bill_usd(self) -> Decimal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from semcache.upstream.simulator.answers import Answers, Reply, Voice
 from semcache.upstream.simulator.conduct import Conduct
 from semcache.upstream.simulator.delivery import Spoken
 from semcache.upstream.simulator.messages import Asked, message_of
-from semcache.upstream.simulator.prompt_cache import PromptCache, Reckoning
+from semcache.upstream.simulator.prompt_cache import Held, PromptCache, Reckoning
 
 
 class Speaker:
@@ -43,6 +44,14 @@ class Speaker:
         """The message has begun: what it wrote can now be read."""
         with self._lock:
             self._cache.commit(reckoning)
+
+    def held_prompts(self) -> list[Held]:
+        with self._lock:
+            return self._cache.held()
+
+    def hold_prompts(self, held: Iterable[Held]) -> None:
+        with self._lock:
+            self._cache.hold(held)
 
     def _cost_usd(self, body: Json, message: Json, usage: Usage, on: date, in_batch: bool) -> Decimal:
         """A refusal before any output is not billed, though its usage is filled in."""

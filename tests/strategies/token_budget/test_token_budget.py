@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from semcache import SemanticCache, Settings
+from semcache.exchange import strategies_of
 from semcache.pricing import PriceBook, find_claude_manifest
 from semcache.request import Json, Request
 from semcache.stores.memory import MemoryStore
@@ -213,6 +214,7 @@ def test_runaways_cost_less_and_no_caller_sees_a_cut_that_was_ours(opened: Openi
     assert budgeted.parts.upstream.bill_usd < plain.parts.upstream.bill_usd
     ended = [answer for answer in answers if answer.attempts]
     assert {attempt.why for answer in ended for attempt in answer.attempts} == {"runaway"}
+    assert {strategies_of(answer.call, answer.attempts) for answer in ended} == {("token_budget",)}
     assert all(answer.message.text.startswith("Answer to") for answer in ended)
 
 
