@@ -59,7 +59,7 @@ def move(
     names = []
     for place, (entry, exemplars) in enumerate(source.scan(), start=1):
         names.append(entry.id)
-        if _is_there(target, entry, exemplars):
+        if _is_there(target, entry, exemplars, is_used=is_used):
             moved.known += 1
         else:
             _move_entry(source, target, entry, _of_this_model(exemplars, embed_many, moved), moved)
@@ -159,9 +159,12 @@ def _rows(store: Store, query: LedgerQuery) -> Iterator[LedgerRow]:
         after = portion[-1][0]
 
 
-def _is_there(target: Store, entry: Entry, exemplars: list[Exemplar]) -> bool:
+def _is_there(target: Store, entry: Entry, exemplars: list[Exemplar], *, is_used: bool) -> bool:
+    """What a service may have edited since is left as it is."""
     known = target.get(entry.id)
-    if known is None or encode_json(known.message.body) != encode_json(entry.message.body):
+    if known is None or is_used:
+        return known is not None
+    if encode_json(known.message.body) != encode_json(entry.message.body):
         return False
     kept = target.exemplars(entry.id)
     return all(each.embedding.vector.any() for each in kept) and _labels(kept) == _labels(exemplars)

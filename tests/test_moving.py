@@ -6,11 +6,12 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import Clock
+from fakes import Clock, message
 from stores.store_samples import SCOPE, embedding, entry, exemplar, ledger_row, observation, put, serving
 
 from semcache.embedders.hashed import HashedEmbedder
@@ -148,11 +149,17 @@ def test_what_services_did_after_they_changed_over_survives_the_last_copy(open_a
     source.book([ledger_row(at=late)])  # a replica that had not changed over yet
     target.book([ledger_row("exact", at=own)])
     target.save_document("beliefs/shop", b"learned since")
+    edited = target.get_exact(SCOPE, "k1")
+    assert edited is not None
+    target.put(replace(edited, message=message("edited since")), target.exemplars(edited.id))
     assert moved(source, target).ledger_rows == 1
     assert moved(source, target).ledger_rows == 0
     rows = target.ledger_rows(LedgerQuery(since=late), limit=10)
     assert sorted((row.at, row.outcome) for _, row in rows) == [(late, "miss"), (late, "miss"), (own, "exact")]
     assert target.load_document("beliefs/shop") == b"learned since"
+    now = target.get(edited.id)
+    assert now is not None
+    assert now.message.text == "edited since"
 
 
 def test_a_store_in_use_is_moved_to_a_model_of_other_dimensions(open_at: Opening) -> None:
