@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import postgres_server
 import pytest
-from fleets import Fleet, Replica, running, simulating
+from fleets import Fleet, fleet_of
 from redis_servers import RedisServer, redis8_command
-from worlds import ANSWERS
 
 StartFleet = Callable[..., AbstractContextManager[Fleet]]
-REPLICAS = 3
-
-
-@contextmanager
-def fleet_of(
-    folder: Path,
-    store: str | None,
-    *,
-    head_delay_seconds: float = 0.0,
-    batch_seconds: float = 0.5,
-    answers: Mapping[str, str] = ANSWERS,
-    **variables: str,
-) -> Iterator[Fleet]:
-    """Replicas that share the store; None: workers on this host, behind one port."""
-    with ExitStack() as stack:
-        simulated = simulating(answers=answers, batch_seconds=batch_seconds, head_delay_seconds=head_delay_seconds)
-        upstream, simulator = stack.enter_context(simulated)
-        given = {"SEMCACHE_UPSTREAM": upstream, "SEMCACHE_AUDITS": "false", **variables}
-        if store is None:
-            replicas = [Replica(folder, given, ("--workers", str(REPLICAS)))]
-        else:
-            given["SEMCACHE_STORE"] = store
-            replicas = [Replica(folder / str(number), given) for number in range(REPLICAS)]
-        stack.enter_context(running(*replicas))
-        urls = [replica.url for replica in replicas] * (REPLICAS // len(replicas))
-        yield Fleet(urls, simulator, upstream, replicas)
 
 
 @pytest.fixture(params=["workers", "postgres", "redis"])

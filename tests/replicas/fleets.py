@@ -198,6 +198,32 @@ def running(*replicas: Replica) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def fleet_of(
+    folder: Path,
+    store: str | None,
+    *,
+    replicas: int = 3,
+    head_delay_seconds: float = 0.0,
+    batch_seconds: float = 0.5,
+    answers: Mapping[str, str] = ANSWERS,
+    **variables: str,
+) -> Iterator[Fleet]:
+    """Replicas that share the store; None: workers on this host, behind one port."""
+    with ExitStack() as stack:
+        simulated = simulating(answers=answers, batch_seconds=batch_seconds, head_delay_seconds=head_delay_seconds)
+        upstream, simulator = stack.enter_context(simulated)
+        given = {"SEMCACHE_UPSTREAM": upstream, "SEMCACHE_AUDITS": "false", **variables}
+        if store is None:
+            started = [Replica(folder, given, ("--workers", str(replicas)))]
+        else:
+            given["SEMCACHE_STORE"] = store
+            started = [Replica(folder / str(number), given) for number in range(replicas)]
+        stack.enter_context(running(*started))
+        urls = [replica.url for replica in started] * (replicas // len(started))
+        yield Fleet(urls, simulator, upstream, started)
+
+
 def _has_connection(pid: int, *, to_port: int) -> bool:
     table = Path(f"/proc/{pid}/net/tcp").read_text("ascii")
     inodes = {line.split()[9] for line in table.splitlines()[1:] if _is_to(line.split(), to_port)}

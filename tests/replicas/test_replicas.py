@@ -12,8 +12,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from conftest import StartFleet, fleet_of
-from fleets import Fleet, outcome, text_of
+from conftest import StartFleet
+from fleets import Fleet, fleet_of, outcome, text_of
 from worlds import ANSWERS, HAS_MODEL, RESET, REWORDED, question_body, until
 
 pytestmark = pytest.mark.slow
