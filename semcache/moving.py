@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -44,19 +45,21 @@ def move(
 ) -> Moved:
     """Copy everything but batches. Both may be in use; what the source gets meanwhile is copied by the next call.
 
+    What a service has learned and booked in the target stays there: it has begun from what was copied before.
     Resumable: call it again. An entry that is removed from the source while it is being copied is removed from the
     target too. `on_progress` is told how many entries have been looked at. Raises `StoreError`, first of all where the
     target knows tenants by another secret: their answers could not be found there.
     """
     moved = Moved()
     _move_secrets(source, target)
-    moved.documents = _move_documents(source, target)
+    is_used = _has_rows_of_its_own(source, target)
+    moved.documents = _move_documents(source, target, is_used=is_used)
     moved.observations = _move_observations(source, target)
     moved.ledger_rows = _move_ledger(source, target)
     names = []
     for place, (entry, exemplars) in enumerate(source.scan(), start=1):
         names.append(entry.id)
-        if _is_there(target, entry, exemplars):
+        if _is_there(target, entry, exemplars, is_used=is_used):
             moved.known += 1
         else:
             _move_entry(source, target, entry, _of_this_model(exemplars, embed_many, moved), moved)
@@ -75,11 +78,21 @@ def _move_secrets(source: Store, target: Store) -> None:
             )
 
 
-def _move_documents(source: Store, target: Store) -> int:
+def _has_rows_of_its_own(source: Store, target: Store) -> bool:
+    """Whether a service uses the target already: on its newest day it has booked what the source does not know."""
+    days = target.ledger_groups(LedgerQuery(by=("day",)))
+    if not days:
+        return False
+    newest = _day(days[-1].key[0])
+    theirs = Counter(_identity(row) for row in _rows(source, newest))
+    return any(theirs[_identity(row)] == 0 for row in _rows(target, newest))
+
+
+def _move_documents(source: Store, target: Store, *, is_used: bool) -> int:
     count = 0
     for name in source.documents(""):
-        content = source.load_document(name)
-        if content is not None and content != target.load_document(name):
+        content, kept = source.load_document(name), target.load_document(name)
+        if content is not None and content != kept and (kept is None or not is_used):
             target.save_document(name, content)
             count += 1
     return count
@@ -98,16 +111,45 @@ def _move_observations(source: Store, target: Store) -> int:
 
 
 def _move_ledger(source: Store, target: Store) -> int:
-    """Day by day: a day whose rows are not as many as the source's is put in the place of what the target has of it."""
+    """Day by day what the target lacks. A day that was rolled up is put in the place of what the target has of it."""
     count = 0
     for group in source.ledger_groups(LedgerQuery(by=("day",))):
-        begin = datetime.fromisoformat(group.key[0]).replace(tzinfo=UTC).timestamp()
-        day = LedgerQuery(since=begin, until=begin + _DAY_SECONDS)
-        rows = list(_rows(source, day))
-        if len(rows) != sum(1 for _ in _rows(target, day)):
-            target.replace_ledger(begin, begin + _DAY_SECONDS, rows)
-            count += len(rows)
+        day = _day(group.key[0])
+        rows, kept = list(_rows(source, day)), list(_rows(target, day))
+        if any(row.requests > 1 for row in (*rows, *kept)):
+            lacking = rows if _requests(rows) != _requests(kept) else []
+            if lacking:
+                target.replace_ledger(day.since or 0.0, day.until or 0.0, lacking)
+        else:
+            lacking = _lacking(rows, kept)
+            for first in range(0, len(lacking), _LEDGER_ROWS):
+                target.book(lacking[first : first + _LEDGER_ROWS])
+        count += len(lacking)
     return count
+
+
+def _day(name: str) -> LedgerQuery:
+    begin = datetime.fromisoformat(name).replace(tzinfo=UTC).timestamp()
+    return LedgerQuery(since=begin, until=begin + _DAY_SECONDS)
+
+
+def _lacking(rows: list[LedgerRow], kept: list[LedgerRow]) -> list[LedgerRow]:
+    known, lacking = Counter(map(_identity, kept)), []
+    for row in rows:
+        if known[_identity(row)] == 0:
+            lacking.append(row)
+        known[_identity(row)] -= 1
+    return lacking
+
+
+def _identity(row: LedgerRow) -> tuple[object, ...]:
+    """What no store rounds."""
+    whose = (round(row.at, 3), row.namespace, row.label, row.outcome, row.served_model)
+    return (*whose, row.cost_usd, row.baseline_usd, row.input_tokens, row.output_tokens)
+
+
+def _requests(rows: list[LedgerRow]) -> int:
+    return sum(row.requests for row in rows)
 
 
 def _rows(store: Store, query: LedgerQuery) -> Iterator[LedgerRow]:
@@ -117,9 +159,12 @@ def _rows(store: Store, query: LedgerQuery) -> Iterator[LedgerRow]:
         after = portion[-1][0]
 
 
-def _is_there(target: Store, entry: Entry, exemplars: list[Exemplar]) -> bool:
+def _is_there(target: Store, entry: Entry, exemplars: list[Exemplar], *, is_used: bool) -> bool:
+    """What a service may have edited since is left as it is."""
     known = target.get(entry.id)
-    if known is None or encode_json(known.message.body) != encode_json(entry.message.body):
+    if known is None or is_used:
+        return known is not None
+    if encode_json(known.message.body) != encode_json(entry.message.body):
         return False
     kept = target.exemplars(entry.id)
     return all(each.embedding.vector.any() for each in kept) and _labels(kept) == _labels(exemplars)

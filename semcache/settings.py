@@ -125,7 +125,7 @@ class Settings:
 ABOUT = {
     "host": "address the service listens on",
     "port": "port the service listens on",
-    "data_dir": "where the state lives: cache.sqlite3 and vectors-*.faiss",
+    "data_dir": "where the local store lives: cache.sqlite3 and vectors-*.faiss",
     "models_dir": "where models/ lives; default: ./models, else the copy shipped inside the package",
     "store": "store URL: `local:`, `local:PATH`, `memory:`, `postgresql://…` or `redis://…`",
     "upstream": "where misses go: `claude`, `simulator`, or a base URL",
@@ -153,7 +153,7 @@ ABOUT = {
     "read_timeout_seconds": "longest silence of the upstream",
     "ping_seconds": "silence on a stream after which a ping is sent to the client",
     "threads": "worker threads for lookups; default: the number of cores",
-    "workers": "worker processes of `semcache serve`, which share the store",
+    "workers": "worker processes of `semcache serve`, which share the store; any but `memory:`",
     "log_level": "DEBUG, INFO, WARNING or ERROR; prompts are logged only with `log_texts`, keys never",
     "log_format": "text, or json: one JSON object a line",
     "log_texts": "put question and answer into each request's log line, for all who read the log: to debug",

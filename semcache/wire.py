@@ -25,6 +25,17 @@ FRAMING = frozenset(
         "te", "trailer", "transfer-encoding", "upgrade", "date", "server",
     }
 )  # fmt: skip
+_OURS = frozenset(
+    {
+        "cache-control",
+        "content-length",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+    }
+)
 _MAX_TAGS = 32
 _TAG = re.compile(r"[\w.:/@+-]{1,64}")
 
@@ -56,9 +67,8 @@ def read_request(  # noqa: PLR0913 - all that came with it
 
 
 def forwarded_headers(headers: Headers, tenants: Tenants) -> Headers:
-    """What goes upstream: everything but what is addressed to us."""
-    ours = {"cache-control", "content-length"}
-    kept = tuple((name, value) for name, value in headers if not name.startswith(PREFIX) and name not in ours)
+    """What goes upstream: everything but what is addressed to us, and what a proxy before us tells of its clients."""
+    kept = tuple((name, value) for name, value in headers if not name.startswith(PREFIX) and name not in _OURS)
     return tenants.forwarded(kept)
 
 

@@ -151,10 +151,13 @@ def cluster_ports() -> Iterator[int]:
     """Free ports whose bus ports, 10000 above, are free too, and below those of clients."""
     while True:
         port = SystemRandom().randrange(12_000, 20_000)
-        with socket.socket() as one, socket.socket() as bus, suppress(OSError):
-            one.bind(("127.0.0.1", port))
-            bus.bind(("127.0.0.1", port + 10_000))
-            yield port
+        try:
+            with socket.socket() as one, socket.socket() as bus:
+                one.bind(("127.0.0.1", port))
+                bus.bind(("127.0.0.1", port + 10_000))
+        except OSError:
+            continue
+        yield port
 
 
 def redis8_command() -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes import Clock
+from fakes import Clock, message
 from stores.store_samples import SCOPE, embedding, entry, exemplar, ledger_row, observation, put, serving
 
 from semcache.embedders.hashed import HashedEmbedder
@@ -20,6 +23,7 @@ from semcache.stores.local.store import LocalStore
 from semcache.stores.memory import MemoryStore
 from semcache.stores.postgres.address import read_address
 from semcache.stores.postgres.store import PostgresStore
+from semcache.stores.redis.store import RedisStore
 from semcache.stores.store import Selection, Store
 
 EMBEDDER = HashedEmbedder()
@@ -27,19 +31,31 @@ DIMS = EMBEDDER.dims
 Opening = Callable[..., Store]
 
 
-@pytest.fixture(params=["local", "from local to postgres", "from postgres to local"])
-def open_at(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opening]:
-    """Opens stores by name; one of them may be in PostgreSQL."""
-    opened: list[Store] = []
-    remote = {"from local to postgres": "target", "from postgres to local": "source"}.get(request.param)
-    url = request.getfixturevalue("postgres_url") if remote else ""
+PAIRS = [
+    pytest.param(pair, id=" to ".join(pair))
+    for pair in (
+        ("local", "local"), ("local", "postgres"), ("postgres", "local"), ("local", "redis"), ("redis", "local"),
+        ("postgres", "redis"), ("redis", "postgres"),
+    )
+]  # fmt: skip
 
-    def open_one(name: str, *, space: str = "space") -> Store:
+
+@pytest.fixture(params=PAIRS)
+def open_at(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Opening]:
+    """Opens `source` and `target`, of the two kinds; again and again, if need be."""
+    opened: list[Store] = []
+    kinds = dict(zip(("source", "target"), request.param, strict=True))
+    urls = {kind: request.getfixturevalue(f"{kind}_url") for kind in set(request.param) - {"local"}}
+
+    def open_one(name: str, *, space: str = "space", dims: int = DIMS) -> Store:
         store: Store
-        if name == remote:
-            store = PostgresStore(read_address(url), space=space, dims=DIMS, clock=clock)
+        kind = kinds[name]
+        if kind == "postgres":
+            store = PostgresStore(read_address(urls[kind]), space=space, dims=dims, clock=clock)
+        elif kind == "redis":
+            store = RedisStore(urls[kind], space=space, dims=dims, clock=clock)
         else:
-            store = LocalStore(tmp_path / name, space=space, dims=DIMS, clock=clock)
+            store = LocalStore(tmp_path / name, space=space, dims=dims, clock=clock)
         opened.append(store)
         return store
 
@@ -107,10 +123,7 @@ def test_a_move_that_broke_off_goes_on(open_at: Opening, survives: int) -> None:
         """Passes everything on, and breaks at one of the writes."""
 
         def __getattr__(self, name: str) -> Any:
-            if (
-                name in ("put", "replace_ledger", "observe", "save_document", "keep_secret")
-                and next(writes) == survives
-            ):
+            if name in ("put", "book", "observe", "save_document", "keep_secret") and next(writes) == survives:
                 raise StoreError("gone")
             return getattr(target, name)
 
@@ -127,6 +140,61 @@ def test_a_new_model_s_vectors_are_made_on_the_way(open_at: Opening) -> None:
     source, target = open_at("source", space="of the new model"), open_at("target", space="of the new model")
     assert moved(source, target).embedded == 1
     assert target.nearest(SCOPE, EMBEDDER.embed("When may I return it?"))[0].similarity == pytest.approx(1.0)
+
+
+def test_what_services_did_after_they_changed_over_survives_the_last_copy(open_at: Opening) -> None:
+    source, target = filled(open_at("source")), open_at("target")
+    moved(source, target)
+    late, own = 1_800_000_000.0 + 4 * 40_000, 1_800_000_000.0 + 4 * 40_000 + 60
+    source.book([ledger_row(at=late)])  # a replica that had not changed over yet
+    target.book([ledger_row("exact", at=own)])
+    target.save_document("beliefs/shop", b"learned since")
+    edited = target.get_exact(SCOPE, "k1")
+    assert edited is not None
+    target.put(replace(edited, message=message("edited since")), target.exemplars(edited.id))
+    assert moved(source, target).ledger_rows == 1
+    assert moved(source, target).ledger_rows == 0
+    rows = target.ledger_rows(LedgerQuery(since=late), limit=10)
+    assert sorted((row.at, row.outcome) for _, row in rows) == [(late, "miss"), (late, "miss"), (own, "exact")]
+    assert target.load_document("beliefs/shop") == b"learned since"
+    now = target.get(edited.id)
+    assert now is not None
+    assert now.message.text == "edited since"
+
+
+def test_a_store_in_use_is_moved_to_a_model_of_other_dimensions(open_at: Opening) -> None:
+    """As on a fleet: the services go on with the old model in the old store until all is in the new one."""
+    model = HashedEmbedder(dims=96)
+    new: dict[str, Any] = {"space": "of the new model", "dims": model.dims}
+    service = filled(open_at("source"))
+    for number in range(20):
+        put(service, f"early {number}", EMBEDDER.embed(f"early {number}"), tags=("early",) if number % 2 else ())
+    source, target = open_at("source", **new), open_at("target", **new)
+    has_purged = threading.Event()
+
+    def use() -> list[int]:
+        """A service on the old model: stores, purges, and finds all the time what it found."""
+        found = []
+        for number in range(30):
+            put(service, f"late {number}", EMBEDDER.embed(f"late {number}"))
+            found.append(len(service.nearest(SCOPE, EMBEDDER.embed("When may I return it?"))))
+            if number == 1:
+                service.delete(Selection(tag="early"))
+                has_purged.set()
+        return found
+
+    def wait_for_the_purge(place: int) -> None:
+        assert has_purged.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        using = pool.submit(use)
+        move(source, target, embed_many=model.embed_many, on_progress=wait_for_the_purge)
+        assert all(using.result())
+    move(source, target, embed_many=model.embed_many)  # what came in while the services changed over
+    assert {each.id for each, _ in target.scan()} == {each.id for each, _ in source.scan()}
+    for question in ("early 2 0", "late 29 0"):
+        assert target.nearest(SCOPE, model.embed(question))[0].similarity == pytest.approx(1.0)
+    assert target.foreign_exemplars() == 0
 
 
 def test_what_is_purged_from_the_source_meanwhile_does_not_live_on(clock: Clock) -> None:

@@ -36,6 +36,11 @@ def test_unknown_headers_go_upstream_and_ours_do_not() -> None:
     assert read_request(RAW, headers, TENANTS).headers == (("anthropic-beta", "x"), ("x-new", "1"))
 
 
+def test_what_a_proxy_tells_of_its_clients_stays_here() -> None:
+    told = (("x-forwarded-for", "203.0.113.7"), ("x-real-ip", "203.0.113.7"), ("forwarded", "for=203.0.113.7"))
+    assert read_request(RAW, (*told, ("x-api-key", "key-of-anna")), TENANTS).headers == (("x-api-key", "key-of-anna"),)
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [

@@ -10,6 +10,7 @@ from semcache.cli.batches import batch
 from semcache.cli.bench import bench
 from semcache.cli.curating import feedback, import_, purge, stats
 from semcache.cli.demo import demo
+from semcache.cli.deploying import deployment
 from semcache.cli.examining import doctor
 from semcache.cli.metrics import metrics
 from semcache.cli.modelling import models
@@ -37,7 +38,7 @@ def main(context: click.Context, debug: bool) -> None:
 
 COMMANDS = (
     serve, demo, ask, lookup, import_, stats, savings, replay, quality, purge, feedback, simulate, models, doctor,
-    batch, optimize, store, warm, metrics, bench,
+    batch, optimize, store, warm, metrics, deployment, bench,
 )  # fmt: skip
 for command in COMMANDS:
     main.add_command(command)

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
+import postgres_server
 import pytest
-from fleets import Fleet, serving, simulating, workers_on_one_host
+from fleets import Fleet, fleet_of
+from redis_servers import RedisServer, redis8_command
 
 StartFleet = Callable[..., AbstractContextManager[Fleet]]
 
 
-@contextmanager
-def replicas_on(
-    store: str, folder: Path, *, head_delay_seconds: float = 0.0, replicas: int = 3, **variables: str
-) -> Iterator[Fleet]:
-    with ExitStack() as stack:
-        upstream, simulator = stack.enter_context(simulating(head_delay_seconds=head_delay_seconds))
-        given = {"SEMCACHE_UPSTREAM": upstream, "SEMCACHE_AUDITS": "false", "SEMCACHE_STORE": store, **variables}
-        started = [stack.enter_context(serving(folder / str(number), variables=given)) for number in range(replicas)]
-        yield Fleet([url for url, _ in started], simulator, [process for _, process in started])
-
-
-@pytest.fixture(params=["workers", "redis"])
+@pytest.fixture(params=["workers", "postgres", "redis"])
 def start_fleet(request: pytest.FixtureRequest, tmp_path: Path) -> StartFleet:
-    url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
+    url = None if request.param == "workers" else request.getfixturevalue(f"{request.param}_url")
 
     def start(**options: object) -> AbstractContextManager[Fleet]:
-        if url:
-            return replicas_on(url, tmp_path, **options)  # type: ignore[arg-type]
-        return workers_on_one_host(tmp_path, **options)  # type: ignore[arg-type]
+        return fleet_of(tmp_path, url, **options)  # type: ignore[arg-type]
 
     return start
+
+
+@pytest.fixture(params=["postgres", "redis"])
+def mortal_store(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[str, postgres_server.Server | RedisServer]]:
+    """A server of the test's own, to be killed and started again, and the URL of a store in it."""
+    if request.param == "postgres":
+        with postgres_server.running() as server:
+            yield server.url(), server
+        return
+    redis = RedisServer(tmp_path / "redis", redis8_command(), ("--appendonly", "yes", "--appendfsync", "always"))
+    try:
+        yield redis.start().url, redis
+    finally:
+        redis.kill()

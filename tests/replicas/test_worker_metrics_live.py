@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from fleets import Fleet, workers_of, workers_on_one_host
+from fleets import Fleet, fleet_of
 from prometheus_client.parser import text_string_to_metric_families
 from worlds import until
 
@@ -39,11 +39,11 @@ def decisions(fleet: Fleet) -> list[object]:
 
 
 def processes_of(fleet: Fleet) -> set[int]:
-    return set(workers_of(fleet.processes[0]))
+    return set(fleet.replicas[0].pids)
 
 
 def test_a_scrape_is_the_sum_of_all_workers_and_does_not_fall_when_one_is_killed(tmp_path: Path) -> None:
-    with workers_on_one_host(tmp_path, replicas=3) as fleet:
+    with fleet_of(tmp_path, None, replicas=3) as fleet:
         ask_many(fleet, 90)
         fleet.everywhere(lambda replica: scrape(fleet)["semcache_requests_total"] == 90)
         shown = scrape(fleet)
@@ -79,7 +79,7 @@ def _never_less(fleet: Fleet, seen: Counter[str]) -> Counter[str]:
 def test_what_workers_tell_each_other_is_private_and_gone_when_the_service_ends(tmp_path: Path) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
-    with workers_on_one_host(tmp_path, replicas=2, TMPDIR=str(folder)) as fleet:
+    with fleet_of(tmp_path, None, replicas=2, TMPDIR=str(folder)) as fleet:
         fleet.ask(0, "What is the fare?")
         [shared] = folder.glob("semcache-workers-*")
         assert shared.stat().st_mode & 0o077 == 0

@@ -1,0 +1,1 @@
+"""Example files for several machines: `semcache deployment` prints them, the tests start them."""
