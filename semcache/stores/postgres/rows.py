@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import numpy as np
 
-from semcache.entry import Entry, Exemplar
+from semcache.entry import Entry, Exemplar, Scope
 from semcache.stores import stored_rows
 from semcache.stores.similarity import unit
-from semcache.stores.stored import encoded
+from semcache.stores.stored import encoded, scope_key
 from semcache.stores.stored_rows import Row
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def entry_from(row: Row) -> Entry:
     return stored_rows.entry_from(row, row[12])
 
 
-def exemplar_values(exemplar: Exemplar, entry_seq: int, scope: bytes, space_id: int) -> Row:
+def exemplar_values(exemplar: Exemplar, entry_seq: int, scope: UUID, space_id: int) -> Row:
     """In the order of the columns of `entries.attach`."""
     return (
         entry_seq,
@@ -43,6 +44,11 @@ def exemplar_values(exemplar: Exemplar, entry_seq: int, scope: bytes, space_id: 
         folded(exemplar.text),
         *stored_rows.vector_bytes(exemplar.embedding),
     )
+
+
+def scope_id(scope: Scope) -> UUID:
+    """A scope's short name in the type of that width."""
+    return UUID(bytes=scope_key(scope))
 
 
 def folded(text: str) -> bytes | None:
