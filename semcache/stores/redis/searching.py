@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ def nearest(
     query = unit(embedding.vector)
     for _ in range(_ATTEMPTS):
         keys = _near(scopes, scope, query, k=k)
-        found = recollection.fetched(list(keys), lambda ids, keys=keys: _fetch(scopes, scope, keys, ids))
+        found = recollection.fetched(list(keys), partial(_fetch, scopes, scope, keys))
         if len(found) == len(keys):
             break
     return ranked(query, list(found.values()))[:k]
