@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 _ENTRY_FIELDS = 6
 _ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
 # VSIM's scores are (1 + cosine) / 2, of vectors quantised to 8 bits: off by 1e-3 at most at 384 dims as measured, and
-# by 2.5e-3 where there are three. Whatever is this near to the last of the k is fetched too, and ranked exactly.
-_TOLERANCE = 4e-3
+# by 2.5e-3 where there are three. Whatever is this near to the last of the k is fetched too, and ranked exactly: twice
+# the error, for both may be off. More would cost a second search of the set, wherever many lie that near to each other.
+_TOLERANCE, _TOLERANCE_OF_FEW_DIMS = 2e-3, 5e-3
+_FEW_DIMS = 256
 # Quantised vectors take half the memory, 1.1 kB instead of 2.2, and 0.6 to 0.8 of the time of FP32. Up to so many of
 # them every one is compared: 0.5 ms at 1,000 of 384 dims either way, but 2.6 ms against 1.0 at 5,000. Beyond, a search
 # of the graph at EF 100 finds all of the 16 nearest of a question that has been asked in other words, and the nearest
@@ -55,8 +57,9 @@ def _near(scopes: Scopes, scope: Scope, query: Vector, *, k: int) -> dict[int, b
     """The exemplars that may be among the k nearest, each with the key of its entry."""
     is_zero = not query.any()
     asked = np.ones_like(query) if is_zero else query  # nothing is near to nothing: all are fetched, and tie
+    tolerance = _TOLERANCE if len(query) >= _FEW_DIMS else _TOLERANCE_OF_FEW_DIMS
     told = scopes.run(
-        "nearest", scope_name(scope), asked.tobytes(), int(is_zero), k, scopes.space.id, _TOLERANCE, EXHAUSTIVE
+        "nearest", scope_name(scope), asked.tobytes(), int(is_zero), k, scopes.space.id, tolerance, EXHAUSTIVE
     )
     return {int(exemplar_id): key for exemplar_id, key in zip(told[::2], told[1::2], strict=True)}
 
