@@ -17,30 +17,23 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 # ruff: noqa: E402 - threads are pinned before anything that starts them is imported
 import argparse
-import json
 import random
-import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from questions import Question, questions
 from reporting import Bar, print_report, report
+from serving import KEY, MAX_TOKENS, MODEL, body, load, running
 
 from semcache import Hit, SemanticCache, Settings
 from semcache.opening import find_models_dir
 
-KEY, MODEL, MAX_TOKENS = "benchmark", "claude-haiku-5-5", 512
 ANSWER = "Open the settings, choose the entry you mean, and follow the three steps on the screen. " * 3
 BAR_ENTRIES = 10_000
 
@@ -146,79 +139,27 @@ def _timed(act: Callable[[str], Any], texts: list[str], *, hits: bool) -> list[f
 
 def _service(folder: Path, entries: int, plan: Plan, asked: list[Question]) -> dict[str, dict[str, Any]]:
     figures: dict[str, dict[str, Any]] = {}
-    with _running(folder) as (port, process, ready_seconds):
-        _load(port, 1, [_body(question.earlier) for question in asked[-plan.earlier :]])
+    with running(folder) as (port, process, ready_seconds):
+        load(port, 1, [body(question.earlier) for question in asked[-plan.earlier :]])
         rest = asked[plan.asked * plan.runs :]
         for clients in plan.clients:
             count = plan.asked * clients
             for kind, text_of in (("exact hit", lambda q: q.text), ("semantic hit", lambda q: q.reworded)):
                 results = [
-                    _load(port, clients, [_body(text_of(each)) for each in rest[run * count : (run + 1) * count]])
+                    load(port, clients, [body(text_of(each)) for each in rest[run * count : (run + 1) * count]])
                     for run in range(plan.runs)
                 ]
                 name = f"HTTP, {entries:,} entries, {clients} clients: {kind}"
                 figures[name] = _http_summary(results, kind.split()[0])
             rest = rest[plan.runs * count :] or asked
         misses = [
-            _load(
-                port, 1, [_body(f"{q.unknown} (HTTP {run}.{number})") for number, q in enumerate(asked[: plan.asked])]
-            )
+            load(port, 1, [body(f"{q.unknown} (HTTP {run}.{number})") for number, q in enumerate(asked[: plan.asked])])
             for run in range(plan.runs)
         ]
         figures[f"HTTP, {entries:,} entries, 1 clients: miss"] = _http_summary(misses, None)
         memory = _resident_megabytes(process.pid)
     figures[f"service, {entries:,} entries"] = {"ready_s": round(ready_seconds, 2), "resident_mb": memory}
     return figures
-
-
-@contextmanager
-def _running(folder: Path) -> Iterator[tuple[int, subprocess.Popen[bytes], float]]:
-    """The real service on a free port, and how long it took to be ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = {
-        "PATH": os.environ["PATH"],
-        "OMP_NUM_THREADS": "1",
-        "SEMCACHE_DATA_DIR": str(folder),
-        "SEMCACHE_MODELS_DIR": str(find_models_dir(Settings()).resolve()),
-        "SEMCACHE_UPSTREAM": "simulator",
-        "SEMCACHE_AUDITS": "false",
-        "SEMCACHE_PORT": str(port),
-        "SEMCACHE_LOG_LEVEL": "WARNING",
-    }
-    began = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "semcache", "serve"], env=environment, stdout=subprocess.DEVNULL)
-    try:
-        while not _is_ready(port):
-            if process.poll() is not None:
-                raise SystemExit("the service did not start")
-            time.sleep(0.01)
-        yield port, process, time.perf_counter() - began
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1) as answer:
-            return bool(json.load(answer)["status"] == "ok")
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _load(port: int, clients: int, bodies: list[dict[str, Any]]) -> dict[str, Any]:
-    job = {"port": port, "clients": clients, "bodies": bodies, "key": KEY}
-    script = Path(__file__).with_name("loadgen.py")
-    done = subprocess.run(
-        [sys.executable, str(script)], input=json.dumps(job), capture_output=True, text=True, check=True
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
-
-
-def _body(text: str) -> dict[str, Any]:
-    return {"model": MODEL, "max_tokens": MAX_TOKENS, "messages": [{"role": "user", "content": text}]}
 
 
 def _resident_megabytes(pid: int) -> float:

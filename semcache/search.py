@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from semcache.canonical import Identity, digest, system_digest
@@ -20,6 +20,8 @@ from semcache.stopwatch import Stage
 from semcache.stores.store import Selection, Store
 
 logger = logging.getLogger(__name__)
+
+Place = tuple[Scope, str]  # a scope and an exact key in it
 
 UNAVAILABLE = "cache-unavailable"
 NEAREST = 32  # exemplars asked of the store, of both labels, several of which may belong to one entry
@@ -87,8 +89,9 @@ class Search:
     def find(self, request: Request, identity: Identity, permission: SemanticLookup | ExactOnly) -> Hit | Miss:
         """The best answer that may be served, or why there is none."""
         place = home_of(request, identity, permission)
-        faq = self._faq_scopes(request) if permission.faq and place.text is not None else []
-        exact = self._exact_faq(request, place.text or "", faq) or self.exact(request, place.miss("").places)
+        faq, similar = self._searchable(request, place, permission)
+        faq_places = [(scope, faq_key(scope, place.text or "")) for scope in faq]
+        exact = self.exact(request, place.miss("").places, faq=faq_places)
         request.stopwatch.lap(Stage.EXACT)
         if exact is not None:
             exact = replace(exact, question=place.text)
@@ -96,9 +99,8 @@ class Search:
             return exact
         trail = _Trail(place.text or "", self._objection(request, place))
         if request.directives.mode is not Mode.EXACT and place.text is not None:
-            similar = [place.scope] if isinstance(permission, SemanticLookup) and exact is None else []
             hit = self._similar(request, trail, faq, HitKind.FAQ)
-            if hit := hit or self._similar(request, trail, similar, HitKind.SEMANTIC):
+            if hit := hit or self._similar(request, trail, similar if exact is None else [], HitKind.SEMANTIC):
                 return replace(hit, question=place.text, embedding=trail.embedding, key=place.key)
         if exact is not None:
             return exact
@@ -108,12 +110,12 @@ class Search:
             considered=_likeliest_first(trail.considered),
         )
 
-    def exact(self, request: Request, places: Iterable[tuple[Scope, str]]) -> Hit | None:
-        """The stored answer to the very same request, from the first of these scopes and keys that has it."""
-        for scope, key in places:
-            entry = self._store.get_exact(scope, key)
+    def exact(self, request: Request, places: Sequence[Place], *, faq: Sequence[Place] = ()) -> Hit | None:
+        """The stored answer to the very same request, from the first of these places that has it; FAQ first."""
+        for number, entry in enumerate(self._store.exact_at([*faq, *places])):
             if entry is not None and self._fits(entry, request, self._clock()):
-                return Hit(HitKind.EXACT, entry, similarity=1.0, confidence=1.0)
+                kind = HitKind.FAQ if number < len(faq) else HitKind.EXACT
+                return Hit(kind, entry, similarity=1.0, confidence=1.0)
         return None
 
     def weigh(self, scope: Scope, question: str, embedding: Embedding) -> tuple[Considered, ...]:
@@ -128,13 +130,6 @@ class Search:
         except EmbedderError as error:
             logger.warning("embedding failed open: %s", type(error).__name__)
             return None
-
-    def _exact_faq(self, request: Request, question: str, scopes: list[Scope]) -> Hit | None:
-        for scope in scopes:
-            entry = self._store.get_exact(scope, faq_key(scope, question))
-            if entry is not None and self._fits(entry, request, self._clock()):
-                return Hit(HitKind.FAQ, entry, similarity=1.0, confidence=1.0)
-        return None
 
     def _similar(self, request: Request, trail: _Trail, scopes: list[Scope], kind: HitKind) -> Hit | None:
         candidates = self._candidates(request, trail, scopes)
@@ -154,8 +149,6 @@ class Search:
         now = self._clock()
         found: list[Candidate] = []
         for scope in scopes:
-            if not self._store.has_exemplars(scope):
-                continue
             if trail.embedding is None:
                 request.stopwatch.lap(Stage.NEAREST)
                 trail.embedding = self.embed(trail.question)
@@ -182,12 +175,14 @@ class Search:
 
         return objection
 
-    def _faq_scopes(self, request: Request) -> list[Scope]:
-        """The FAQ scopes that may answer, narrowest first; those with nothing in them are left out."""
-        namespace, system = request.caller.namespace, system_digest(request)
-        narrowings = ((request.model, system), (None, system), (request.model, None), (None, None))
-        scopes = [Scope.faq(namespace, model=model, system=prompt) for model, prompt in narrowings]
-        return [scope for scope in scopes if self._store.has_exemplars(scope)]
+    def _searchable(
+        self, request: Request, place: Home, permission: SemanticLookup | ExactOnly
+    ) -> tuple[list[Scope], list[Scope]]:
+        """The FAQ scopes that may answer, narrowest first, and the request's own; without those that hold nothing."""
+        faq = _faq_scopes(request) if permission.faq and place.text is not None else []
+        own = [place.scope] if isinstance(permission, SemanticLookup) and place.text is not None else []
+        found = set(self._store.searchable([*faq, *own])) if faq or own else set()
+        return [scope for scope in faq if scope in found], [scope for scope in own if scope in found]
 
     def _may_be_superseded(self, hit: Hit, faq_scopes: list[Scope]) -> bool:
         """A FAQ imported after a learned answer was stored may answer the same: it must be asked first."""
@@ -200,6 +195,13 @@ class Search:
             newest = page.entries[0].created_at if page.entries else float("-inf")
             self._newest_faq[namespace] = (newest, now)
         return newest >= hit.entry.created_at
+
+
+def _faq_scopes(request: Request) -> list[Scope]:
+    """Narrowest first."""
+    namespace, system = request.caller.namespace, system_digest(request)
+    narrowings = ((request.model, system), (None, system), (request.model, None), (None, None))
+    return [Scope.faq(namespace, model=model, system=prompt) for model, prompt in narrowings]
 
 
 def _likeliest_first(considered: list[Considered]) -> tuple[Considered, ...]:

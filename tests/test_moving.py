@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from fakes import Clock, message
-from stores.store_samples import SCOPE, embedding, entry, exemplar, ledger_row, observation, put, serving
+from store_samples import SCOPE, embedding, entry, exemplar, ledger_row, observation, put, serving
 
 from semcache.embedders.hashed import HashedEmbedder
 from semcache.entry import Entry, Label

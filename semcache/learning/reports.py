@@ -39,7 +39,7 @@ def is_withdrawn(store: Store, miss: Miss, fresh: Message, *, k: int) -> bool:
     withdrawn = store.get_exact(miss.scope, withdrawn_key(miss.key))
     if withdrawn is not None and says_same(withdrawn.message, fresh):
         return True
-    if miss.embedding is None or not store.has_exemplars(miss.scope):
+    if miss.embedding is None or not store.searchable([miss.scope]):
         return False
     return is_reported(store.nearest(miss.scope, miss.embedding, k=k), fresh)
 

@@ -48,6 +48,10 @@ class MemoryStore(MemoryBooks):
         with self._lock:
             return self.get(self._ids.get((scope, key), "")) or self._alias(scope, key)
 
+    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
+        with self._lock:
+            return [self.get_exact(scope, key) for scope, key in places]
+
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
         with self._lock:
@@ -60,9 +64,9 @@ class MemoryStore(MemoryBooks):
         nearest = [(*pairs[place], float(similarities[place])) for place in order[: max(0, k)]]
         return [Candidate(entry, exemplar, similarity) for entry, exemplar, similarity in nearest]
 
-    def has_exemplars(self, scope: Scope) -> bool:
+    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
         with self._lock:
-            return any(held.exemplars for held in self._live(scope))
+            return [scope for scope in scopes if any(held.exemplars for held in self._live(scope))]
 
     def generation(self, scope: Scope) -> int:
         with self._lock:

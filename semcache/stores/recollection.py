@@ -6,7 +6,7 @@ for as long as its id is. Only the entry's hit counters may lag behind.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 
 from semcache.entry import Entry, Exemplar
@@ -30,6 +30,15 @@ class Recollection:
         """Those that are remembered."""
         pairs = self._pairs
         return {exemplar_id: pair for exemplar_id in exemplar_ids if (pair := pairs.get(exemplar_id)) is not None}
+
+    def fetched(self, exemplar_ids: Sequence[int], fetch: Callable[[list[int]], Mapping[int, Pair]]) -> dict[int, Pair]:
+        """Those that exist: from memory, and what is missing there by `fetch`, remembered."""
+        found = self.recall(exemplar_ids)
+        if missing := [exemplar_id for exemplar_id in exemplar_ids if exemplar_id not in found]:
+            fresh = fetch(missing)
+            self.remember(fresh)
+            found |= fresh
+        return found
 
     def remember(self, pairs: Mapping[int, Pair]) -> None:
         with self._lock:

@@ -103,6 +103,10 @@ class Store(Protocol):
         """
         ...
 
+    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
+        """What `get_exact` finds at each of these places, in one round trip."""
+        ...
+
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         """The k nearest exemplars of live entries of this scope, closest first, ties by exemplar id.
 
@@ -110,8 +114,8 @@ class Store(Protocol):
         """
         ...
 
-    def has_exemplars(self, scope: Scope) -> bool:
-        """Whether a search of this scope could find anything: spares an embedding."""
+    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
+        """Those in which a search could find anything, in the same order, in one round trip: spares embeddings."""
         ...
 
     def generation(self, scope: Scope) -> int:

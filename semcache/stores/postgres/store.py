@@ -34,7 +34,7 @@ from semcache.stores.postgres.indexing import Upkeep
 from semcache.stores.postgres.leases import PostgresLeases
 from semcache.stores.postgres.now import Now
 from semcache.stores.ranking import ranked
-from semcache.stores.recollection import Pair, Recollection
+from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.upkeep import Chore
@@ -89,8 +89,11 @@ class PostgresStore(PostgresBooks):
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
+        return self.exact_at([(scope, key)])[0]
+
+    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
         with self._database.reading() as connection:
-            return entries.find_exact(connection, scope, key, now=self._now.of_statement)
+            return entries.find_exact(connection, places, now=self._now.of_statement)
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
@@ -100,14 +103,14 @@ class PostgresStore(PostgresBooks):
         with self._searching() as (connection, nearest_ids):
             for _ in range(_ATTEMPTS):
                 ids = nearest_ids(connection, scope, query, space=self._space, **options)
-                found = self._fetched(connection, ids)
+                found = self._recollection.fetched(ids, lambda some: entries.fetch(connection, some, self._space))
                 if len(found) == len(ids):
                     break
         return ranked(query, list(found.values()))[:k]
 
-    def has_exemplars(self, scope: Scope) -> bool:
+    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
         with self._database.reading() as connection:
-            return entries.has_exemplars(connection, scope, self._space, now=self._now.of_statement)
+            return searching.searchable(connection, scopes, space=self._space, now=self._now.of_statement)
 
     def generation(self, scope: Scope) -> int:
         with self._database.reading() as connection:
@@ -282,11 +285,3 @@ class PostgresStore(PostgresBooks):
 
     def _write_soon(self, pending: int) -> None:
         self._hit_writing.ask(at_once=pending >= HITS_PENDING)
-
-    def _fetched(self, connection: Connection, exemplar_ids: Sequence[int]) -> dict[int, Pair]:
-        found = self._recollection.recall(exemplar_ids)
-        if missing := [exemplar_id for exemplar_id in exemplar_ids if exemplar_id not in found]:
-            fetched = entries.fetch(connection, missing, self._space)
-            self._recollection.remember(fetched)
-            found |= fetched
-        return found

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from semcache.entry import Candidate, Embedding, Scope
 from semcache.stores.ranking import ranked
-from semcache.stores.recollection import Pair
+from semcache.stores.recollection import Pair, Recollection
 from semcache.stores.redis.scopes import Scopes
 from semcache.stores.redis.spelling import read_entry, read_exemplar, scope_name
 from semcache.stores.similarity import unit
 
+if TYPE_CHECKING:
+    from semcache.entry import Vector
+
 _ENTRY_FIELDS = 6
+_ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
 # VSIM's scores are (1 + cosine) / 2, of vectors quantised to 8 bits: off by 1e-3 at most at 384 dims as measured, and
-# by 2.5e-3 where there are three. Whatever is this near to the last of the k is fetched too, and ranked exactly.
-_TOLERANCE = 4e-3
+# by 2.5e-3 where there are three. Whatever is this near to the last of the k is fetched too, and ranked exactly: twice
+# the error, for both may be off. More would cost a second search of the set, wherever many lie that near to each other.
+_TOLERANCE, _TOLERANCE_OF_FEW_DIMS = 2e-3, 5e-3
+_FEW_DIMS = 256
 # Quantised vectors take half the memory, 1.1 kB instead of 2.2, and 0.6 to 0.8 of the time of FP32. Up to so many of
 # them every one is compared: 0.5 ms at 1,000 of 384 dims either way, but 2.6 ms against 1.0 at 5,000. Beyond, a search
 # of the graph at EF 100 finds all of the 16 nearest of a question that has been asked in other words, and the nearest
@@ -24,25 +32,45 @@ _TOLERANCE = 4e-3
 EXHAUSTIVE = 1000
 
 
-def nearest(scopes: Scopes, scope: Scope, embedding: Embedding, *, k: int) -> list[Candidate]:
+def nearest(
+    scopes: Scopes, recollection: Recollection, scope: Scope, embedding: Embedding, *, k: int
+) -> list[Candidate]:
     """The k nearest exemplars of live entries, as brute force would rank them."""
     if k <= 0:
         return []
     query = unit(embedding.vector)
+    for _ in range(_ATTEMPTS):
+        keys = _near(scopes, scope, query, k=k)
+        found = recollection.fetched(list(keys), partial(_fetch, scopes, scope, keys))
+        if len(found) == len(keys):
+            break
+    return ranked(query, list(found.values()))[:k]
+
+
+def searchable(scopes: Scopes, asked: Sequence[Scope]) -> list[Scope]:
+    """Those in which a search could find anything."""
+    told = scopes.link.run_all([scopes.call("any", scope_name(scope), scopes.space.id) for scope in asked])
+    return [scope for scope, number in zip(asked, told, strict=True) if number]
+
+
+def _near(scopes: Scopes, scope: Scope, query: Vector, *, k: int) -> dict[int, bytes]:
+    """The exemplars that may be among the k nearest, each with the key of its entry."""
     is_zero = not query.any()
     asked = np.ones_like(query) if is_zero else query  # nothing is near to nothing: all are fetched, and tie
-    stored = scopes.run(
-        "nearest", scope_name(scope), asked.tobytes(), int(is_zero), k, scopes.space.id, _TOLERANCE, EXHAUSTIVE
+    tolerance = _TOLERANCE if len(query) >= _FEW_DIMS else _TOLERANCE_OF_FEW_DIMS
+    told = scopes.run(
+        "nearest", scope_name(scope), asked.tobytes(), int(is_zero), k, scopes.space.id, tolerance, EXHAUSTIVE
     )
-    return ranked(query, list(_pairs(scopes, stored)))[:k]
+    return {int(exemplar_id): key for exemplar_id, key in zip(told[::2], told[1::2], strict=True)}
 
 
-def has_exemplars(scopes: Scopes, scope: Scope) -> bool:
-    return bool(scopes.run("any", scope_name(scope), scopes.space.id))
-
-
-def _pairs(scopes: Scopes, stored: Sequence[list[bytes]]) -> Iterator[Pair]:
-    for fields in stored:
+def _fetch(scopes: Scopes, scope: Scope, keys: Mapping[int, bytes], ids: Sequence[int]) -> dict[int, Pair]:
+    """Those of these exemplars that exist, each with its entry."""
+    words = [word for exemplar_id in ids for word in (exemplar_id, keys[exemplar_id])]
+    found: dict[int, Pair] = {}
+    for fields in scopes.run("fetch", scope_name(scope), *words):
         entry = read_entry(fields[:_ENTRY_FIELDS])
         for place in range(_ENTRY_FIELDS, len(fields), 2):
-            yield entry, read_exemplar(entry.id, int(fields[place]), fields[place + 1], scopes.space)
+            exemplar = read_exemplar(entry.id, int(fields[place]), fields[place + 1], scopes.space)
+            found[exemplar.id] = (entry, exemplar)
+    return found

@@ -14,6 +14,7 @@ from semcache.stores.breaker import Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
 from semcache.stores.paging import Order, Position, check_page_size
+from semcache.stores.recollection import Recollection
 from semcache.stores.redis import searching
 from semcache.stores.redis.address import read_address
 from semcache.stores.redis.batches import RedisBatches
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 HITS_PENDING = 512  # written at once when this many wait,
 HITS_DELAY_SECONDS = 2.0  # and in any case this long after the first
+REMEMBERED_BYTES = 64 * 1024 * 1024
+WATCHED_SCOPES = 10_000  # whose purges by others are noticed
 
 
 class RedisStore(RedisBooks):
@@ -67,6 +70,8 @@ class RedisStore(RedisBooks):
         self.is_shared = True
         self._writing = Writing(self._scopes, self._catalogue, self._servings, self.leases)
         self._selecting = Selecting(self._scopes, self._catalogue, self._servings, self._writing)
+        self._recollection = Recollection(REMEMBERED_BYTES)
+        self._generations: dict[Scope, int] = {}  # as they were seen last
         self._hits = HitBuffer()
         self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=hits_delay_seconds)
 
@@ -93,19 +98,27 @@ class RedisStore(RedisBooks):
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
-        found = self._scopes.run("exact", scope_name(scope), spelled(key))
-        return read_entry(found) if found else None
+        return self.exact_at([(scope, key)])[0]
+
+    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
+        calls = [self._scopes.call("exact", scope_name(scope), spelled(key)) for scope, key in places]
+        return [read_entry(found) if found else None for found in self._scopes.link.run_all(calls)]
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
-        return searching.nearest(self._scopes, scope, embedding, k=k)
+        return searching.nearest(self._scopes, self._recollection, scope, embedding, k=k)
 
-    def has_exemplars(self, scope: Scope) -> bool:
-        return searching.has_exemplars(self._scopes, scope)
+    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
+        return searching.searchable(self._scopes, scopes)
 
     def generation(self, scope: Scope) -> int:
         self._catalogue.register(scope.namespace, scope_name(scope))
-        return int(self._scopes.run("generation", scope_name(scope)))
+        number = int(self._scopes.run("generation", scope_name(scope)))
+        if self._generations.get(scope, number) != number or len(self._generations) >= WATCHED_SCOPES:
+            self._generations.clear()
+            self._recollection.forget_all()  # another replica purged: what it removed must not stay in memory here
+        self._generations[scope] = number
+        return number
 
     def put(self, entry: Entry, exemplars: Sequence[Exemplar] = (), *, guard: Guard = UNGUARDED) -> Entry:
         check_embeddings([exemplar.embedding for exemplar in exemplars], self._dims)
@@ -138,7 +151,9 @@ class RedisStore(RedisBooks):
         return self._writing.merge(duplicate_id, into_id)
 
     def remove_exemplars(self, ids: Sequence[int]) -> int:
-        return self._writing.remove_exemplars(ids)
+        removed = self._writing.remove_exemplars(ids)
+        self._recollection.forget(ids)
+        return removed
 
     def serving(self, serving_id: str) -> Serving | None:
         buffered = self._hits.serving(serving_id)  # first: what is not there any more has been written
@@ -181,7 +196,9 @@ class RedisStore(RedisBooks):
         if dry_run:
             return self._selecting.count(selection)
         self.flush()
-        return self._selecting.delete(selection)
+        removed = self._selecting.delete(selection)
+        self._recollection.forget_all()
+        return removed
 
     def expire(self, *, limit: int = 1000) -> int:
         self._catalogue.forget_idle()

@@ -1,27 +1,19 @@
 -- The query as FP32 and whether it is zero, k, space, tolerance of scores, and up to how many a search is exhaustive.
--- Whatever could be among the k nearest: with ties, and without what is dead; each entry once, with its exemplars.
+-- Whatever could be among the k nearest, by id and the key of its entry: with ties, and without what is dead.
 if not has_vectors then return {} end
 local query, is_zero, k, space = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), ARGV[6]
 local tolerance, exhaustive = tonumber(ARGV[7]), tonumber(ARGV[8])
 local vectors, time = base .. ':v:' .. space, now()
-local found, places = {}, {}
+local found = {}
 
 local function take(element)  -- whether it is live; what has lost its body is forgotten
   local id, key = string.match(element, '^(%d+):(.*)$')
-  local held = redis.call('HMGET', at_entry(key), 'h', 'q', 'm', 't', 'n', 'l', 'x:' .. id)
-  local blob = table.remove(held)
-  if not blob then
+  if redis.call('HEXISTS', at_entry(key), 'x:' .. id) == 0 then
     forget_vector(space, element)
     return false
   end
-  if not is_after(held[4], time) then return false end
-  if not places[key] then
-    held[6] = held[6] or ''
-    found[#found + 1] = held
-    places[key] = held
-  end
-  held = places[key]
-  held[#held + 1], held[#held + 2] = id, blob
+  if not is_after(redis.call('HGET', at_entry(key), 't'), time) then return false end
+  found[#found + 1], found[#found + 2] = id, key
   return true
 end
 
