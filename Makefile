@@ -7,6 +7,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_VERSION := 2.13.0
 # PyTorch's own index of CPU builds: the default index would bring gigabytes of CUDA on Linux.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# As many tests at once as there are cores; those of one file share what it starts.
+PARALLEL ?= --numprocesses auto --dist loadfile
 MODEL := models/all-MiniLM-L6-v2/built.json
 
 .PHONY: run test fast check format clean
@@ -17,10 +19,10 @@ run: $(MODEL)
 		export SEMCACHE_UPSTREAM=simulator; fi; exec $(BIN)/semcache serve
 
 test: $(MODEL) $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 fast: $(MODEL) $(VENV)/.test
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy && $(BIN)/lint-imports
