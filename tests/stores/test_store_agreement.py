@@ -200,3 +200,24 @@ def test_secrets_can_be_taken_along_and_never_replace_one_another(store: Store) 
     assert not store.keep_secret("tenants", b"another")
     assert store.keep_secret("recording", b"taken along")
     assert (store.secret("tenants"), store.secret("recording")) == (made, b"taken along")
+
+
+def test_whoever_gets_the_lease_after_an_answer_finds_the_answer(store: Store) -> None:
+    missed: list[str] = []
+    leases = {f"k{number}": store.leases.acquire(f"k{number}", "one", seconds=60) for number in range(30)}
+
+    def wait_in_line() -> None:
+        for key in leases:
+            while not isinstance(mine := store.leases.acquire(key, "two", seconds=60), Lease):
+                pass
+            if store.get_exact(SCOPE, key) is None:
+                missed.append(key)
+            store.leases.release(mine)
+
+    thread = threading.Thread(target=wait_in_line)
+    thread.start()
+    for key, lease in leases.items():
+        assert isinstance(lease, Lease)
+        store.put(entry(key), guard=Guard(lease=lease))
+    thread.join()
+    assert missed == []

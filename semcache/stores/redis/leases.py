@@ -8,6 +8,8 @@ from semcache.stores.redis.scopes import Scopes
 from semcache.stores.redis.scripts import script
 from semcache.stores.redis.spelling import spelled
 
+_STORING_SECONDS = 10.0  # longer than any write may take
+
 
 class RedisLeases:
     """Keeps to `semcache.stores.leases.Leases`."""
@@ -26,20 +28,16 @@ class RedisLeases:
         return bool(self._link.run(script("lease_renew"), self._slot(lease.key), *words))
 
     def release(self, lease: Lease) -> None:
-        self.give_back(lease)
+        self._link.run(script("lease_release"), self._slot(lease.key), lease.owner, lease.fence)
 
-    def give_back(self, lease: Lease) -> bool:
-        """Release it; whether it had not been lost."""
-        return bool(self._link.run(script("lease_release"), self._slot(lease.key), lease.owner, lease.fence))
+    def hold(self, lease: Lease) -> None:
+        """Keep the lease that an answer is about to be stored under. Raises `Overtaken` where it has been lost.
 
-    def consume(self, lease: Lease) -> None:
-        """Give the lease back that an answer is stored under. Raises `Overtaken` where it has been lost.
-
-        Its key is a caller's, so its slot is not that of the scope, and no step covers both. It need not: whoever gives
-        it back had it until then, so nobody else has been asked to answer meanwhile, and nobody can lose it twice. A
-        holder whom another followed finds no lease of its fence, and stores nothing.
+        Its key is a caller's, so its slot is not that of the scope, and no step covers both. It need not: a holder whom
+        another followed finds no lease of its fence, and stores nothing; whoever is not lost has it until the answer is
+        there, and only then gives it back. Given back before, the next in line would find no answer, and ask again.
         """
-        if not self.give_back(lease):
+        if not self.renew(lease, seconds=_STORING_SECONDS):
             raise Overtaken("put: the lease under which this answer was asked for has been lost")
 
     def _slot(self, key: str) -> str:

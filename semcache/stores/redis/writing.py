@@ -58,15 +58,15 @@ class Writing:
 
     def put(self, entry: Entry, exemplars: Sequence[Exemplar], guard: Guard) -> Stored:
         draft = _Draft(entry, encoded(entry.question), encode_json(entry.message.body))
-        is_leased = guard.lease is not None
         for _ in range(_ATTEMPTS):
             kept, before = self._announced(draft, exemplars, guard)
             if kept is None:
                 continue
-            if guard.lease is not None and is_leased:
-                self._leases.consume(guard.lease)
-                is_leased = False
+            if guard.lease is not None:
+                self._leases.hold(guard.lease)
             if (stored := self._written(kept, before, exemplars, guard)) is not None:
+                if guard.lease is not None:
+                    self._leases.release(guard.lease)
                 return stored
         raise StoreUnavailable("put: others keep writing this entry; it is not stored")
 
