@@ -97,10 +97,7 @@ class Store(Protocol):
 
     # the path of a request
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
-        """The live entry with this exact key, or else the one that has a positive exemplar with it: an alias.
-
-        Where several have, the newest exemplar counts.
-        """
+        """The live entry with this exact key, or else the one whose newest positive exemplar has it: an alias."""
         ...
 
     def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
@@ -108,10 +105,7 @@ class Store(Protocol):
         ...
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
-        """The k nearest exemplars of live entries of this scope, closest first, ties by exemplar id.
-
-        Positive and negative ones. The entries' hit counters may lag behind.
-        """
+        """The k nearest exemplars of live entries, of both labels, closest first, ties by id; hit counters may lag."""
         ...
 
     def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:

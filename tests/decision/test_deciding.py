@@ -37,7 +37,7 @@ class Asking:
 
     def know(self, learned: np.ndarray) -> None:
         """Take these weights for learned, whatever they are."""
-        self.beliefs.restore({**self.beliefs.as_json(), "weights": learned.tolist()}, [])
+        self.beliefs.restore({**self.beliefs.as_json(), "weights": learned.tolist()})
         assert self.beliefs.now().scorer.all_weights == learned.tolist()
 
     def decide(self, asked: str, *candidates: Candidate) -> Verdict:
