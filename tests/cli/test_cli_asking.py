@@ -116,7 +116,7 @@ def test_a_lookup_sees_what_was_asked_with_the_same_upstream(cli) -> None:
         pytest.param(("ask", "q"), {"SEMCACHE_UPSTREAM": "simulater"}, 1, "upstream: use", id="unknown upstream"),
         pytest.param(("ask", "q"), {"SEMCACHE_PROT": "1"}, 1, "did you mean SEMCACHE_PORT?", id="unknown setting"),
         pytest.param(("ask", "q"), {"SEMCACHE_PORT": "many"}, 1, "SEMCACHE_PORT", id="wrong setting"),
-        pytest.param(("stats", "--store", "redis://u:pass@h"), {}, 1, "store: redis:", id="unknown store"),
+        pytest.param(("stats", "--store", "mongodb://u:pass@h"), {}, 1, "store: mongodb:", id="unknown store"),
         pytest.param(("stats", "--data-dir", "/proc/none"), {}, 1, "SEMCACHE_DATA_DIR", id="no place"),
     ],
 )
