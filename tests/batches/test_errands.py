@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from batches.batch_worlds import PATH, TOPICS, params
+from service.worlds import until
 
 from semcache import SemanticCache
 from semcache.batches.errands import answers_of, run_errand
 from semcache.errors import UpstreamError
 from semcache.exchange import Call
+from semcache.stores.local.charge import release, seize
 from semcache.upstream.simulator import BatchConduct
+
+
+def is_in_charge(world):
+    """Whether the service has taken the batches of its store in hand."""
+    free = seize(Path(world.settings.data_dir) / "batches.lock")
+    if free is not None:
+        release(free)
+    return free is None
 
 
 @pytest.fixture
@@ -20,6 +31,7 @@ def sent_beside(monkeypatch):
     """Sends questions from a library on the state of a running service."""
 
     def send(world, questions):
+        until(lambda: is_in_charge(world))  # or the library would be, and carry it out itself
         with SemanticCache(world.settings, clock=world.clock) as cache:
             like = cache.parts.request("", api_key="key-of-anna")
             calls = [Call(replace(like, body=params(question))) for question in questions]
