@@ -421,7 +421,7 @@ def test_a_directory_that_cannot_be_written_is_a_clear_error(tmp_path: Path) -> 
     """
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o500)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
+    for parent in (tmp_path, *tmp_path.parents[:3]):
         parent.chmod(0o755)
     message = run_python(script, str(closed)).communicate()[0]
     assert "cache.sqlite3" in message
