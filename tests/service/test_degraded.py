@@ -80,7 +80,7 @@ def test_the_banner_says_that_the_cache_is_off(tmp_path: Path) -> None:
     with parts_of(tmp_path, **missing_model(tmp_path), upstream="simulator") as parts:
         text = banner(parts)
     assert "THE CACHE IS OFF" in text
-    assert "run `semcache" in text
+    assert "`semcache" in text  # where the line breaks depends on how long the folder's name is
 
 
 def test_a_corrupt_database_is_left_as_it_is(make_world: MakeWorld, tmp_path: Path) -> None:
