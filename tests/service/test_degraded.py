@@ -80,7 +80,8 @@ def test_the_banner_says_that_the_cache_is_off(tmp_path: Path) -> None:
     with parts_of(tmp_path, **missing_model(tmp_path), upstream="simulator") as parts:
         text = banner(parts)
     assert "THE CACHE IS OFF" in text
-    assert "`semcache" in text  # where the line breaks depends on how long the folder's name is
+    words = [word for word in text.split() if word.strip("┃")]  # a long folder's name breaks lines elsewhere
+    assert "run `semcache" in " ".join(words)
 
 
 def test_a_corrupt_database_is_left_as_it_is(make_world: MakeWorld, tmp_path: Path) -> None:
