@@ -82,7 +82,8 @@ def traffic(count: int, *, seed: int = 0) -> Traffic:
 def answer(body: dict[str, Any]) -> str:
     """What the simulated Claude says."""
     content = body["messages"][-1]["content"]
-    number = next(word.strip(":?") for word in content.split() if word.strip(":?").isdigit())
+    text = content if isinstance(content, str) else " ".join(block["text"] for block in content)
+    number = next(word.strip(":?") for word in text.split() if word.strip(":?").isdigit())
     return f"Ticket {number}. " + "answer " * ANSWER_WORDS
 
 

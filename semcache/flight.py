@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,8 @@ from semcache.message import Message
 from semcache.request import Headers
 from semcache.turns import Turns
 from semcache.upstream.upstream import Upstream, UpstreamRequest, UpstreamResponse
+
+logger = logging.getLogger(__name__)
 
 Recall = Callable[[Call], Message | None]
 OnLost = Callable[[Call, Message], None]
@@ -81,6 +84,11 @@ class Flight:
             self._land(await self._read(response))
         except UpstreamError as error:
             self._land(error)
+        except Exception as error:  # a fault in the upstream's own code: whoever embeds us finds it as the cause
+            logger.error("the upstream failed in itself: %s", type(error).__name__)
+            torn = UpstreamTorn("the upstream failed in itself")
+            torn.__cause__ = error
+            self._land(torn)
         finally:
             if response is not None:
                 await response.aclose()
@@ -102,8 +110,13 @@ class Flight:
         async def recalled() -> Message | None:
             return await asyncio.to_thread(recall, call)
 
-        message = None if self._turns is None else await self._turns.come(key, recalled)
-        if message is None and (message := await recalled()) is None:
+        try:
+            message = None if self._turns is None else await self._turns.come(key, recalled)
+            message = message or await recalled()
+        except Exception as error:  # the cache's own fault costs this look, not the answer
+            logger.error("the last look failed open: %s", type(error).__name__)
+            return False
+        if message is None:
             return False
         self.head = Head(200, message.headers, is_stream=False)
         self.is_claimed = True  # it has been paid for

@@ -227,6 +227,28 @@ def test_bytes_we_cannot_read_still_go_to_the_client() -> None:
     assert isinstance(outcome, UpstreamError)
 
 
+def test_a_fault_in_an_upstreams_own_code_is_found_as_the_cause() -> None:
+    def stumble(body: dict[str, Any]) -> Reply:
+        raise KeyError("of its own")
+
+    async def scenario() -> None:
+        with pytest.raises(UpstreamTorn, match="failed in itself") as raised:
+            await fetch(Flights(FakeUpstream(stumble)), call())
+        assert isinstance(raised.value.__cause__, KeyError)
+
+    asyncio.run(scenario())
+
+
+def test_a_last_look_that_fails_costs_the_look_and_not_the_answer() -> None:
+    def stumble(call: Call) -> Message:
+        raise ValueError("the stored entry cannot be read")
+
+    async def scenario() -> Message:
+        return await fetch(Flights(FakeUpstream(), recall=stumble), call())
+
+    assert asyncio.run(scenario()).text == message().text
+
+
 def test_a_message_keeps_the_bytes_it_came_in() -> None:
     async def scenario() -> Message:
         return await fetch(Flights(FakeUpstream()), call())

@@ -49,6 +49,12 @@ def test_no_file_has_a_name_that_says_nothing() -> None:
     assert not [path for path in SOURCES if path.stem in FORBIDDEN_NAMES]
 
 
+def test_every_file_of_tests_has_a_name_of_its_own() -> None:
+    """Two of one name can be collected one by one, and not together."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize(
     ("library", "homes"),
     [
