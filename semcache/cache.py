@@ -11,11 +11,11 @@ from semcache.canonical import Identity, digest, identify
 from semcache.decision.eligibility import NO_CACHE, NoLookup, lookup_permission, storage_refusal
 from semcache.decision.verdict import Decider
 from semcache.embedders.embedder import Embedder
-from semcache.entry import Bypass, Embedding, Entry, Hit, Lookup, Miss
+from semcache.entry import Bypass, Entry, Hit, Lookup, Miss
 from semcache.errors import NotCached, Overtaken, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, Purpose, relabelled
 from semcache.learning.learning import Learning
-from semcache.learning.lessons import Asked, Keep, MissLesson, shadowed
+from semcache.learning.lessons import Asked, Keep, missed, shadowed
 from semcache.learning.reports import is_withdrawn
 from semcache.message import Message, Usage
 from semcache.policy import Policy
@@ -189,16 +189,13 @@ class Cache:
 
     def _note_answer(self, request: Request, answer: Answer) -> None:
         match answer.lookup:
-            case Miss(question=str() as question, embedding=Embedding() as embedding, key=key) as miss:
-                if answer.message.coalesced or not miss.considered:
+            case Miss() as miss:
+                if (lesson := missed(miss, answer)) is None:
                     self._learning.note_repeat(request.caller.namespace)
-                    return
-                asked = Asked(question, embedding, key)
-                self._learning.note_miss(MissLesson(asked, miss, answer.message, answer.stored))
-            case Miss():
-                self._learning.note_repeat(request.caller.namespace)
+                else:
+                    self._learning.note_miss(lesson)
             case Bypass(reason=reason, would_be=would_be) if reason == SHADOW:
-                outcome = shadowed(would_be, answer, self.keeping(request))
+                outcome = shadowed(would_be, request, answer, self.keeping(request))
                 self._learning.note_shadow(request.caller.namespace, outcome)
 
     def _noted(self, what: str, note: Callable[[], None]) -> None:

@@ -144,7 +144,7 @@ ABOUT = {
     "max_entry_bytes": "largest message that is stored",
     "writes_per_hour": "answers that one credential may add to a shared namespace in an hour; 0: any number",
     "refresh_seconds": "an answer that is served so many seconds before its end, or less, is asked anew; 0: none is",
-    "own_jobs_wait_seconds": "how long audits, comparisons and refreshes may wait for half price; 0: asked at once",
+    "own_jobs_wait_seconds": "how long audits, judgements, comparisons, refreshes may wait for half price; 0: at once",
     "ledger_rows_days": "days for which the ledger keeps a row for every request; then sums by the hour",
     "ledger_sums_days": "days for which it keeps these sums",
     "max_request_bytes": "largest request body that is read, as at Claude",

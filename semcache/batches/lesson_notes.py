@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from semcache.decision.audit_schedule import AuditPlan
 from semcache.entry import Considered, Hit, HitKind
 from semcache.exchange import Call
 from semcache.learning.lessons import Asked as Question
-from semcache.learning.lessons import Audit, Refresh, RouteLesson
+from semcache.learning.lessons import Audit, MissLesson, Refresh, RouteLesson, ShadowLesson
 from semcache.learning.postponing import Patient, Postponement
 from semcache.message import Message
 from semcache.request import Json, Request
@@ -53,17 +53,28 @@ class LessonNotes:
             case Audit(asked, hit, plan, request):
                 return {
                     "kind": "audit",
-                    "question": asked.text,
-                    "key": asked.key,
                     "plan": asdict(plan),
                     "request": self._request(request),
-                    "entry": hit.entry.id,
-                    "hit": {
-                        "kind": hit.kind.value,
-                        "similarity": float(hit.similarity),
-                        "confidence": float(hit.confidence),
-                        "considered": [_considered(each) for each in hit.considered],
-                    },
+                    **_question(asked),
+                    **_hit(hit),
+                }
+            case ShadowLesson(asked, hit, fresh, request):
+                return {
+                    "kind": "shadow",
+                    "generation": hit.generation,
+                    "fresh": fresh.body,
+                    "request": self._request(request),
+                    **_question(asked),
+                    **_hit(hit),
+                }
+            case MissLesson(asked, namespace, considered, fresh, entry):
+                return {
+                    "kind": "miss",
+                    "namespace": namespace,
+                    "considered": [_considered(each) for each in considered],
+                    "fresh": fresh.body,
+                    "entry": None if entry is None else entry.id,
+                    **_question(asked),
                 }
             case Refresh(entry_id, question, request):
                 return {
@@ -90,10 +101,12 @@ class LessonNotes:
         }
 
     def _lesson(self, given: Json) -> Patient | None:
+        if given["kind"] == "miss":
+            return self._miss(given)
         request = self._read_request(given["request"])
         match given["kind"]:
-            case "audit":
-                return self._audit(given, request)
+            case "audit" | "shadow" as kind:
+                return self._of_hit(kind, given, request)
             case "refresh":
                 return Refresh(given["entry"], given["question"], request, self.cache.keeping(request))
             case _:
@@ -109,11 +122,18 @@ class LessonNotes:
                     was_named=given["was_named"],
                 )
 
-    def _audit(self, given: Json, request: Request) -> Audit | None:
+    def _miss(self, given: Json) -> MissLesson | None:
+        entry = None if given["entry"] is None else self.cache.store.get(given["entry"])
+        if entry is None and given["entry"] is not None:
+            return None
+        considered = tuple(_read_considered(each) for each in given["considered"])
+        return MissLesson(self._asked(given), given["namespace"], considered, Message(given["fresh"]), entry)
+
+    def _of_hit(self, kind: str, given: Json, request: Request) -> Audit | ShadowLesson | None:
         entry, said = self.cache.store.get(given["entry"]), given["hit"]
         if entry is None:
             return None
-        asked = Question(given["question"], self.cache.embedder.embed(given["question"]), given["key"])
+        asked, keep = self._asked(given), self.cache.keeping(request)
         hit = Hit(
             HitKind(said["kind"]),
             entry,
@@ -124,7 +144,13 @@ class LessonNotes:
             asked.embedding,
             asked.key,
         )
-        return Audit(asked, hit, AuditPlan(**given["plan"]), request, self.cache.keeping(request))
+        if kind == "audit":
+            return Audit(asked, hit, AuditPlan(**given["plan"]), request, keep)
+        hit = replace(hit, generation=given["generation"])
+        return ShadowLesson(asked, hit, Message(given["fresh"]), request, keep)
+
+    def _asked(self, given: Json) -> Question:
+        return Question(given["question"], self.cache.embedder.embed(given["question"]), given["key"])
 
     def _request(self, request: Request) -> Json:
         asked = Asked.like(request)
@@ -144,6 +170,21 @@ class LessonNotes:
 
 
 _OWN = "own jobs"  # what the credentials of lessons are sealed for
+
+
+def _question(asked: Question) -> Json:
+    return {"question": asked.text, "key": asked.key}
+
+
+def _hit(hit: Hit) -> Json:
+    """What a hit was decided by; its entry and its embedding are found again."""
+    said = {
+        "kind": hit.kind.value,
+        "similarity": float(hit.similarity),
+        "confidence": float(hit.confidence),
+        "considered": [_considered(each) for each in hit.considered],
+    }
+    return {"entry": hit.entry.id, "hit": said}
 
 
 def _considered(each: Considered) -> Json:

@@ -1,4 +1,4 @@
-"""Where our own jobs wait, audits, comparisons and refreshes, until enough are together to ask for them at half price.
+"""Where our own jobs wait, audits, judgements, comparisons and refreshes, until many are asked together at half price.
 
 A job waits here, in memory, for half of the time it has at most; then the jobs of one credential become one batch of
 ours, which nobody else sees, and are as durable as any. When that has ended, its lessons go on with the answers. What
@@ -88,9 +88,16 @@ class WaitingRoom:
                 made.append(self._accepted(lane))
             except StoreError as error:
                 logger.warning("%d jobs of our own are put off: %s", len(lane.jobs), type(error).__name__)
-                with self._lock:
-                    self._lanes.setdefault((lane.asked.content(), lane.asked.credential), lane)
+                self._put_back(lane)
         return made
+
+    def _put_back(self, lane: _Lane) -> None:
+        """What has come meanwhile waits behind it."""
+        with self._lock:
+            place = lane.asked.content(), lane.asked.credential
+            if (newer := self._lanes.get(place)) is not None:
+                lane.jobs += newer.jobs
+            self._lanes[place] = lane
 
     def stop_asking(self) -> None:
         """Nothing is asked in real time any more: it would hold up the end of the service. It becomes a batch again."""

@@ -11,7 +11,7 @@ from threading import Condition, Lock, RLock, Thread
 from typing import TYPE_CHECKING, assert_never
 
 from semcache.decision.beliefs import Beliefs
-from semcache.entry import Entry, Hit, Miss
+from semcache.entry import Entry, Hit
 from semcache.errors import SemcacheError, UpstreamError
 from semcache.learning.audit_log import AuditLog
 from semcache.learning.keeping import BeliefBook
@@ -101,16 +101,15 @@ class Learning:
 
     def note_miss(self, lesson: MissLesson) -> None:
         """An answer came from upstream."""
-        self._book.of(lesson.miss.scope.namespace).book_other()
-        if lesson.miss.considered:
-            self._add(lesson)
+        self._book.of(lesson.namespace).book_other()
+        self._add(lesson)
 
     def note_shadow(self, namespace: str, outcome: ShadowLesson | MissLesson | Hit | None) -> None:
         """Shadow mode: an answer came from upstream, where going live would have had this outcome."""
         beliefs = self._book.of(namespace)
         confidence = outcome.would_be.confidence if isinstance(outcome, ShadowLesson) else None
         beliefs.book_shadow(confidence, is_exact=isinstance(outcome, Hit))
-        if isinstance(outcome, ShadowLesson) or (isinstance(outcome, MissLesson) and outcome.miss.considered):
+        if isinstance(outcome, ShadowLesson | MissLesson):
             self._add(outcome)
 
     def note_hit(self, hit: Hit, asked: Asked, request: Request, keep: Keep) -> bool:
@@ -206,9 +205,9 @@ class Learning:
                     self._changed.notify_all()
 
     def _learn(self, lesson: Lesson, known: Known = NOTHING_KNOWN, *, may_wait: bool = True) -> None:
-        room = self._room if may_wait and isinstance(lesson, Patient) else None
-        send = None if self._send is None else answering(known, self._send, is_patient=room is not None)
         try:
+            room = self._room if may_wait and not self._working.is_urgent(lesson) else None
+            send = None if self._send is None else answering(known, self._send, is_patient=room is not None)
             with self._teaching:
                 self._work_through(lesson, send)
         except Postponed as postponed:
@@ -251,10 +250,3 @@ class Learning:
             self._book.save()
         except Exception as error:
             logger.error("what was learned could not be kept: %s", type(error).__name__)
-
-
-def asked_of(miss: Miss) -> Asked | None:
-    """The question of a miss; None where it was not embedded."""
-    if miss.question is None or miss.embedding is None:
-        return None
-    return Asked(miss.question, miss.embedding, miss.key)

@@ -33,7 +33,8 @@ class MissLesson:
     """A fresh answer came back: is it the answer of a candidate? `entry` is where it was stored, if it was."""
 
     asked: Asked
-    miss: Miss
+    namespace: str
+    considered: tuple[Considered, ...]
     fresh: Message = field(repr=False)
     entry: Entry | None
 
@@ -45,6 +46,7 @@ class ShadowLesson:
     asked: Asked
     would_be: Hit
     fresh: Message = field(repr=False)
+    request: Request = field(repr=False)
     keep: Keep = field(repr=False)
 
 
@@ -96,16 +98,25 @@ class RouteLesson:
     was_named: bool  # the caller named the dearer model
 
 
-def shadowed(would_be: Hit | Miss | None, answer: Answer, keep: Keep) -> ShadowLesson | MissLesson | Hit | None:
+def missed(miss: Miss, answer: Answer) -> MissLesson | None:
+    """What there is to learn of a fresh answer; None: nothing came near, or somebody else's request learns it."""
+    if miss.question is None or miss.embedding is None or not miss.considered or answer.message.coalesced:
+        return None
+    asked = Asked(miss.question, miss.embedding, miss.key)
+    return MissLesson(asked, miss.scope.namespace, miss.considered, answer.message, answer.stored)
+
+
+def shadowed(
+    would_be: Hit | Miss | None, request: Request, answer: Answer, keep: Keep
+) -> ShadowLesson | MissLesson | Hit | None:
     """What there is to learn where a request was decided about, but answered upstream."""
-    fresh = answer.message
     match would_be:
         case Hit(embedding=Embedding() as embedding) as hit:
-            return ShadowLesson(Asked(hit.question or "", embedding, hit.key), hit, fresh, keep)
+            return ShadowLesson(Asked(hit.question or "", embedding, hit.key), hit, answer.message, request, keep)
         case Hit() as hit:
             return hit
-        case Miss(question=str() as question, embedding=Embedding() as embedding) as miss if not fresh.coalesced:
-            return MissLesson(Asked(question, embedding, miss.key), miss, fresh, answer.stored)
+        case Miss() as miss:
+            return missed(miss, answer)
     return None
 
 

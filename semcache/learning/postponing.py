@@ -3,10 +3,7 @@
 A lesson asks all its questions before it changes anything, and each under a name of its own. So it can be left at any
 question and worked through from its beginning later: what is known by then is not asked again, nor booked.
 
-Lessons of misses and of shadow mode ask at once, though only a judgement and only where the local judge is uncertain.
-What such a lesson finds is not just a label: it withdraws a fresh answer that repeats one which people have reported,
-and until then the answer may be served. The price is real-time judgements; an audit asks the same of answers that were
-served, and may wait because its operator has said how long.
+A lesson of a miss that may withdraw an answer asks at once (`Working.is_urgent`): until then the answer may be served.
 """
 
 from __future__ import annotations
@@ -17,12 +14,12 @@ from typing import Protocol
 
 from semcache.errors import SemcacheError, UpstreamError
 from semcache.exchange import Call
-from semcache.learning.lessons import Audit, Refresh, RouteLesson
+from semcache.learning.lessons import Audit, MissLesson, Refresh, RouteLesson, ShadowLesson
 from semcache.message import Message
 
 Send = Callable[[Call], Message]  # blocking; raises `UpstreamError`
 Known = Mapping[str, Message | UpstreamError]  # what became of a lesson's questions, by name
-Patient = Audit | RouteLesson | Refresh  # lessons that can be put aside
+Patient = MissLesson | ShadowLesson | Audit | RouteLesson | Refresh  # lessons that can be put aside
 
 
 class Postponed(SemcacheError):

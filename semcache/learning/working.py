@@ -16,7 +16,7 @@ from semcache.exchange import Call
 from semcache.learning.audit_log import Audited, AuditLog, cost_of, verdict_of
 from semcache.learning.comparing import Comparing, Send
 from semcache.learning.keeping import BeliefBook
-from semcache.learning.lessons import Asked, Audit, MissLesson, Refresh, Report, ShadowLesson
+from semcache.learning.lessons import Asked, Audit, Lesson, MissLesson, Refresh, Report, ShadowLesson
 from semcache.learning.reports import is_reported_near
 from semcache.learning.teacher import Finding, Teacher
 from semcache.ledger import Ledger
@@ -66,10 +66,17 @@ class Working:
     def audits(self) -> AuditLog:
         return self._audits
 
+    def is_urgent(self, lesson: Lesson) -> bool:
+        """Whether a lesson may withdraw an answer that can be served until then: it repeats what people reported."""
+        return isinstance(lesson, MissLesson) and any(
+            is_reported_near(self._store.exemplars(candidate.entry_id), lesson.asked.embedding)
+            for candidate in lesson.considered
+        )
+
     def learn_miss(self, lesson: MissLesson, send: Send | None) -> None:
         """Label every candidate of a miss for free: its answer is the one that came back, or it is not."""
-        namespace = lesson.miss.scope.namespace
-        findings = self._findings(lesson.asked, lesson.miss.considered, lesson.fresh, namespace, send)
+        namespace = lesson.namespace
+        findings = self._findings(lesson.asked, lesson.considered, lesson.fresh, namespace, send)
         reported = [finding for finding in findings if finding.same and self._is_reported(lesson.asked, finding)]
         if reported:  # people's word on this answer stands above the upstream's, which has given it again
             if lesson.entry is not None:

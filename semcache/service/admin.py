@@ -211,7 +211,7 @@ def decisions(service: TheService, limit: Annotated[int, Query(ge=1, le=500)] = 
 def batches(service: TheService, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> Json:
     """The newest batches, whoever's they are: how far they are, never what they hold.
 
-    `own_jobs`: audits, comparisons and refreshes that wait to become one.
+    `own_jobs`: audits, judgements, comparisons and refreshes that wait to become one.
     """
     if service.office is None:
         return {"batches": [], "own_jobs": 0}

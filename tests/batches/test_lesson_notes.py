@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from semcache.batches.lesson_notes import LessonNotes
 from semcache.decision.audit_schedule import AuditPlan
 from semcache.entry import Hit
 from semcache.exchange import Call
-from semcache.learning.lessons import Asked, Audit, Refresh, RouteLesson
+from semcache.learning.lessons import Asked, Audit, MissLesson, Refresh, RouteLesson, ShadowLesson
 from semcache.learning.postponing import Patient, Postponement
 from semcache.message import Message
 
@@ -45,6 +46,17 @@ def route(cache: SemanticCache) -> RouteLesson:
         "default", "simple", PLAN, QUESTION, np.array([0.6, 0.8], np.float32), message("So."), request(cache),
         answered_is_weaker=True, was_named=False,
     )  # fmt: skip
+
+
+def miss(cache: SemanticCache) -> MissLesson:
+    of = audit(cache)
+    return MissLesson(of.asked, "default", of.hit.considered, message("In late winter."), of.hit.entry)
+
+
+def shadow(cache: SemanticCache) -> ShadowLesson:
+    of = audit(cache)
+    hit = replace(of.hit, generation=3)
+    return ShadowLesson(of.asked, hit, message("In May."), of.request, lambda fresh, generation: None)
 
 
 def noted(cache: SemanticCache, lesson: Patient) -> Postponement:
@@ -90,7 +102,30 @@ def test_a_refresh_is_the_same_again(cache):
     assert (again.entry_id, again.question, again.request) == ("ent_1", QUESTION, lesson.request)
 
 
-def test_an_audit_of_an_answer_that_has_gone_is_none(cache):
-    lesson = audit(cache)
+def test_a_miss_is_the_same_again(cache):
+    lesson, again = miss(cache), written_and_read(cache, miss(cache)).lesson
+    assert (again.asked.text, again.asked.key) == (lesson.asked.text, lesson.asked.key)
+    assert np.array_equal(again.asked.embedding.vector, lesson.asked.embedding.vector)
+    assert (again.namespace, again.considered, again.entry.id) == ("default", lesson.considered, lesson.entry.id)
+    assert again.fresh.text == "In late winter."
+
+
+def test_a_miss_that_was_not_stored_is_the_same_again(cache):
+    assert written_and_read(cache, replace(miss(cache), entry=None)).lesson.entry is None
+
+
+def test_a_shadow_hit_is_the_same_again(cache):
+    lesson, again = shadow(cache), written_and_read(cache, shadow(cache)).lesson
+    assert (again.asked.text, again.fresh.text, again.request) == (REWORDED, "In May.", lesson.request)
+    assert (again.would_be.entry.id, again.would_be.generation) == (lesson.would_be.entry.id, 3)
+    assert (again.would_be.considered, again.would_be.confidence) == (
+        lesson.would_be.considered,
+        lesson.would_be.confidence,
+    )
+
+
+@pytest.mark.parametrize("lesson", [audit, miss, shadow])
+def test_a_lesson_about_an_answer_that_has_gone_is_none(cache, lesson):
+    about = lesson(cache)
     cache.purge(namespace="default")
-    assert written_and_read(cache, lesson) is None
+    assert written_and_read(cache, about) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,9 @@ from service.worlds import served, until
 
 from semcache import assembly
 from semcache.decision.audit_schedule import AuditSchedule
+from semcache.decision.sameness.local import LocalJudge
+from semcache.decision.sameness.outcomes import Uncertain
+from semcache.request import Mode
 from semcache.service.app import app_around
 from semcache.service.parts import open_parts
 from semcache.upstream.simulator import BatchConduct
@@ -110,6 +114,50 @@ def test_a_second_question_waits_again_and_each_is_paid_for_once(open_world, pla
     assert [len(batch.requests) for batch in world.simulator.batches] == [1, 1]
     assert found["cost_usd"] == pytest.approx(float(sum(batch.cost_usd for batch in world.simulator.batches)))
     assert Decimal(world.http("GET", "/semcache/v1/savings").json()["cost_usd"]) == world.simulator.bill_usd
+
+
+CRITERIA = ("same_task", "same_constraints", "as_complete", "right_context", "still_fresh")
+JUDGED = {
+    **PATIENT, "audits": False, "judge_model": "claude-haiku-5-5", "anthropic_api_key": "key-of-the-service",
+}  # fmt: skip
+ALIKE = "How do I plant a pear tree?"
+
+
+def pruned_and_judged(body: dict[str, Any]) -> str:
+    return json.dumps(dict.fromkeys(CRITERIA, True)) if "output_config" in body else pruned(body)
+
+
+@pytest.fixture
+def unsure(monkeypatch):
+    """The local judge can tell nothing."""
+    monkeypatch.setattr(LocalJudge, "compare", lambda self, pairing: Uncertain("alike-to-a-degree", 0.5))
+
+
+@pytest.mark.parametrize(("mode", "alike"), [(Mode.SEMANTIC, ALIKE), (Mode.SHADOW, ALIKE), (Mode.SHADOW, REWORDED)])
+def test_the_judge_of_what_was_just_answered_can_wait(open_world, unsure, mode, alike):
+    world = open_world(**JUDGED, mode=mode, answer=pruned_and_judged)
+    for question in (TOPICS[2], alike):
+        world.ask(question)
+    until(lambda: world.http("GET", "/semcache/v1/batches").json()["own_jobs"] == 1)
+    assert real_time_calls(world) == 2
+    for _ in range(2):  # both orders of the two answers
+        world.clock.skipped += WAIT_SECONDS / 2
+        until(lambda: world.http("GET", "/semcache/v1/batches").json()["own_jobs"] == 0)
+        until(lambda: under_way(world) == [])
+    until(lambda: world.http("GET", "/semcache/v1/quality").json()["overall"]["labels"] == 1)
+    assert real_time_calls(world) == 2
+    assert [len(batch.requests) for batch in world.simulator.batches] == [1, 1]
+    assert Decimal(world.http("GET", "/semcache/v1/savings").json()["cost_usd"]) == world.simulator.bill_usd
+
+
+def test_a_fresh_answer_that_may_repeat_a_reported_one_is_judged_at_once(open_world, unsure):
+    world = open_world(**JUDGED, answer=pruned_and_judged)
+    entry = world.ask(TOPICS[2]).headers["x-semcache-entry"]
+    world.http("POST", "/semcache/v1/feedback", json={"entry": entry, "question": ALIKE, "verdict": "wrong"})
+    world.ask(ALIKE)
+    until(lambda: real_time_calls(world) == 4)
+    until(lambda: world.http("GET", "/semcache/v1/stats").json()["entries"] == 1)
+    assert world.simulator.batches == []
 
 
 def test_our_own_batches_are_nobodys_to_see(open_world):

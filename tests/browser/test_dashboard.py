@@ -134,7 +134,7 @@ def test_what_could_be_saved_besides_is_told(browser: webdriver.Chrome, tmp_path
             page = Page(browser, url, tmp_path)
             page.shows("breakers", "default: the system prompt carries a timestamp at character 23")
             page.shows("brevity", "default/-/claude-sonnet-5-5", "not proven")
-            page.shows("own-jobs", f"{waiting} audit, comparison or refresh of our own waits for a batch.")
+            page.shows("own-jobs", f"{waiting} job of our own waits for a batch.")
             assert page.complaints() == []
             page.leave()
 

@@ -13,7 +13,7 @@ from semcache.decision.audit_schedule import AuditPlan, AuditSchedule
 from semcache.decision.evidence import FEATURES
 from semcache.decision.sameness.outcomes import Different, Pairing, Same, Sameness, Uncertain
 from semcache.embedders.hashed import HashedEmbedder
-from semcache.entry import Considered, Entry, Exemplar, Hit, HitKind, Kind, Label, Miss, Origin, Scope
+from semcache.entry import Considered, Entry, Exemplar, Hit, HitKind, Kind, Label, Origin, Scope
 from semcache.errors import UpstreamError
 from semcache.exchange import Call
 from semcache.learning.comparing import Comparing
@@ -128,8 +128,7 @@ def considered(entry: Entry, *, confidence: float = 0.9, objections: tuple[str, 
 def missed(question: str, answer: str, *candidates: Considered, entry: Entry | None = None) -> MissLesson:
     """A fresh answer to a question, stored as `entry`."""
     noted = asked(question)
-    miss = Miss(SCOPE, noted.key, "below-threshold", question, noted.embedding, tuple(candidates))
-    return MissLesson(noted, miss, message(answer), entry)
+    return MissLesson(noted, SCOPE.namespace, tuple(candidates), message(answer), entry)
 
 
 def hit_on(entry: Entry, question: str, *, confidence: float = 0.99) -> Hit:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from threading import Event
 
 import pytest
+from fakes import message
 from schools import (
     FORGOT,
     RESET,
+    SCOPE,
     SETTINGS,
     SHOP,
     OpenSchool,
     School,
+    asked,
     audit_of,
     book_over,
     considered,
@@ -23,10 +27,11 @@ from schools import (
 )
 
 from semcache.decision.audit_schedule import NO_AUDITS
-from semcache.entry import Label
+from semcache.entry import Label, Miss
 from semcache.errors import StoreError
-from semcache.exchange import Call
-from semcache.learning.learning import MOST_WAITING, Learning, asked_of
+from semcache.exchange import Answer, Call
+from semcache.learning import lessons
+from semcache.learning.learning import MOST_WAITING, Learning
 from semcache.learning.lessons import Report
 from semcache.message import Message
 
@@ -66,10 +71,10 @@ def test_a_hit_that_is_not_drawn_is_counted_and_leaves_no_lesson(open_school: Op
     assert school.texts(entry, Label.POSITIVE) == [RESET]
 
 
-def test_a_miss_without_a_candidate_teaches_nothing_and_widens_the_budget(learning: Learning) -> None:
-    learning.note_miss(missed(FORGOT, SETTINGS))
+def test_misses_and_repeats_widen_the_budget(learning: Learning, school: School) -> None:
+    learning.note_miss(missed(FORGOT, SETTINGS, considered(school.stored(RESET, SETTINGS))))
     learning.note_repeat(SHOP)
-    assert (learning.waiting, learning.beliefs(SHOP).budget.requests) == (0, 2)
+    assert learning.beliefs(SHOP).budget.requests == 2
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), StoreError("down"), AssertionError()])
@@ -140,9 +145,15 @@ def test_what_was_learned_is_written_now_and_then(school: School, learning: Lear
     assert school.store.documents("beliefs/") == [f"beliefs/{SHOP}"]
 
 
-def test_a_miss_that_was_not_embedded_asks_nothing() -> None:
-    miss = missed(FORGOT, SETTINGS).miss
-    found = asked_of(miss)
-    assert found is not None
-    assert (found.text, found.key) == (FORGOT, miss.key)
-    assert asked_of(type(miss)(miss.scope, miss.key, "no-question")) is None
+def test_a_miss_teaches_only_where_something_came_near_and_the_answer_is_its_own(school: School) -> None:
+    near = considered(school.stored(RESET, SETTINGS))
+    noted = asked(FORGOT)
+    miss = Miss(SCOPE, noted.key, "below-threshold", FORGOT, noted.embedding, (near,))
+    answer = Answer(message(SETTINGS), miss)
+    lesson = lessons.missed(miss, answer)
+    assert lesson is not None
+    assert (lesson.asked, lesson.namespace, lesson.considered) == (noted, SHOP, (near,))
+    assert lessons.missed(replace(miss, considered=()), answer) is None
+    assert lessons.missed(replace(miss, question=None, embedding=None), answer) is None
+    coalesced = replace(answer, message=replace(answer.message, coalesced=True))
+    assert lessons.missed(miss, coalesced) is None

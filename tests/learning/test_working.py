@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fakes import message
+from fakes import message, request
 from schools import (
     FORGOT,
     PARCEL,
@@ -182,7 +182,7 @@ def test_curated_answers_are_not_audited_and_without_an_upstream_nothing_is(scho
 def test_a_shadow_hit_is_judged_like_an_audit_at_no_cost(school: School, fresh: str) -> None:
     entry, kept = school.stored(RESET, SETTINGS), list[Message]()
     lesson = ShadowLesson(
-        asked(FORGOT), hit_on(entry, FORGOT), message(fresh), lambda said, generation: kept.append(said)
+        asked(FORGOT), hit_on(entry, FORGOT), message(fresh), request(), lambda said, generation: kept.append(said)
     )
     school.working.learn_shadow(lesson, None)
     is_same, beliefs = fresh == SETTINGS, school.book.of(SHOP)

@@ -37,7 +37,7 @@ export function showBatches(batches, ownJobs) {
   });
   const columns = [{ name: "Batch" }, { name: "accepted", wide: true }, { name: "status" }, { hint: "Progress", wide: true }, { name: "requests done", n: true }];
   show("batch-table", table({ caption: "Batches", columns, rows, empty: "No batches. Requests that can wait cost half: hand them in at /v1/messages/batches, or with semcache batch." }));
-  show("own-jobs", ownJobs ? `${plural(ownJobs, "audit, comparison or refresh", "audits, comparisons and refreshes")} of our own ${ownJobs === 1 ? "waits" : "wait"} for a batch.` : null);
+  show("own-jobs", ownJobs ? `${plural(ownJobs, "job", "jobs")} of our own ${ownJobs === 1 ? "waits" : "wait"} for a batch.` : null);
 }
 
 byId("decision-filter").addEventListener("change", () => dispatchEvent(new Event("decisionfilter")));
