@@ -217,22 +217,23 @@ def test_redis_passes_the_lease_of_a_killed_holder_on_and_refuses_its_late_answe
 
 def test_redis_gives_a_lease_up_to_one_of_two_answers_only(open_redis: OpenRedis, redis_url: str) -> None:
     stores = [open_redis(redis_url), open_redis(redis_url)]
-    lease = stores[0].leases.acquire("flight", "one", seconds=60)
-    assert isinstance(lease, Lease)
-    barrier, stored = threading.Barrier(2), []
+    keys = [f"k{number}" for number in range(30)]
+    leases = {key: stores[0].leases.acquire(key, "one", seconds=60) for key in keys}
+    barrier, stored = threading.Barrier(2, timeout=60), {key: list[str]() for key in keys}
 
     def answer(store: Store, text: str) -> None:
-        barrier.wait()
-        with suppress(Overtaken):
-            stored.append(store.put(entry(answer=text), guard=Guard(lease=lease)).message.text)
+        for key in keys:
+            barrier.wait()
+            with suppress(Overtaken):
+                stored[key].append(store.put(entry(key, answer=text), guard=Guard(lease=leases[key])).message.text)
 
     threads = [threading.Thread(target=answer, args=(store, text)) for store, text in zip(stores, "ab", strict=True)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(stored) == 1
-    assert stores[0].get_exact(SCOPE, "k1").message.text == stored[0]
+    for key in keys:
+        assert [stores[0].get_exact(SCOPE, key).message.text] == stored[key]
 
 
 def test_redis_forgets_the_vector_of_a_body_that_vanished(open_redis: OpenRedis, redis_url: str) -> None:

@@ -30,14 +30,17 @@ class RedisLeases:
     def release(self, lease: Lease) -> None:
         self._link.run(script("lease_release"), self._slot(lease.key), lease.owner, lease.fence)
 
-    def hold(self, lease: Lease) -> None:
-        """Keep the lease that an answer is about to be stored under. Raises `Overtaken` where it has been lost.
+    def hold(self, lease: Lease, answer: str) -> None:
+        """Keep the lease that an answer, by any name, is about to be stored under.
+
+        Raises `Overtaken` where it has been lost, or another answer came first.
 
         Its key is a caller's, so its slot is not that of the scope, and no step covers both. It need not: a holder whom
         another followed finds no lease of its fence, and stores nothing; whoever is not lost has it until the answer is
         there, and only then gives it back. Given back before, the next in line would find no answer, and ask again.
         """
-        if not self.renew(lease, seconds=_STORING_SECONDS):
+        words = (self._scopes.now, lease.owner, lease.fence, repr(_STORING_SECONDS), answer)
+        if not self._link.run(script("lease_store"), self._slot(lease.key), *words):
             raise Overtaken("put: the lease under which this answer was asked for has been lost")
 
     def _slot(self, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -57,13 +58,13 @@ class Writing:
     # storing
 
     def put(self, entry: Entry, exemplars: Sequence[Exemplar], guard: Guard) -> Stored:
-        draft = _Draft(entry, encoded(entry.question), encode_json(entry.message.body))
+        draft, answer = _Draft(entry, encoded(entry.question), encode_json(entry.message.body)), secrets.token_hex(8)
         for _ in range(_ATTEMPTS):
             kept, before = self._announced(draft, exemplars, guard)
             if kept is None:
                 continue
             if guard.lease is not None:
-                self._leases.hold(guard.lease)
+                self._leases.hold(guard.lease, answer)
             if (stored := self._written(kept, before, exemplars, guard)) is not None:
                 if guard.lease is not None:
                     self._leases.release(guard.lease)

@@ -16,5 +16,6 @@ elseif held[1] then
   fence = tonumber(held[2]) + 1
 end
 redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'fence', fence, 'until', string.format('%.17g', time + ARGV[3]))
+redis.call('HDEL', KEYS[1], 'answer')
 redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[3]) + 86400)
 return { 1, ARGV[2], fence }
