@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from semcache.canonical import Identity, digest, identify
+from semcache.decision.context import refers_back
 from semcache.decision.eligibility import NO_CACHE, NoLookup, lookup_permission, storage_refusal
 from semcache.decision.verdict import Decider
 from semcache.embedders.embedder import Embedder
 from semcache.entry import Bypass, Entry, Hit, Lookup, Miss
 from semcache.errors import NotCached, Overtaken, SemcacheError, StoreError, UpstreamError
 from semcache.exchange import Answer, Call, Exchange, Forward, Purpose, relabelled
+from semcache.flight import NothingStored
 from semcache.learning.learning import Learning
 from semcache.learning.lessons import Asked, Keep, missed, shadowed
 from semcache.learning.reports import is_withdrawn
@@ -104,17 +106,18 @@ class Cache:
         logger.debug("hit kind=%s scope=%s similarity=%.3f", hit.kind.value, hit.entry.scope.short, hit.similarity)
         return Answer(message=message, lookup=hit)
 
-    def just_stored(self, call: Call) -> Message | None:
+    def just_stored(self, call: Call) -> Message | NothingStored:
         """What an identical request has stored since this call was looked up, if anything."""
         if not isinstance(call.lookup, Miss):
-            return None
+            return NothingStored()
         try:
+            generations = self._generations(call.lookup)
             hit = self._search.exact(call.request, call.lookup.places)
         except StoreError as error:
             _failed_open("the last look", error)
-            return None
+            return NothingStored()
         is_shared = self.policy.is_shared(call.request.caller.namespace)
-        return None if hit is None else replayed(call.request, hit, is_shared=is_shared)
+        return NothingStored(generations) if hit is None else replayed(call.request, hit, is_shared=is_shared)
 
     def remember(
         self, request: Request, message: Message, *, is_by_hand: bool = True, generation: int | None = None
@@ -128,7 +131,11 @@ class Cache:
         identity = identify(request)
         if storage_refusal(request, message, max_bytes=self.policy.max_entry_bytes) is not None:
             return None
-        miss = replace(self._home_miss(request, identity, "put"), generation=generation)
+        miss = self._home_miss(request, identity, "put")
+        if generation is not None:
+            if miss.fallback is not None and refers_back(message.text):
+                return None  # it belongs elsewhere, and the generation is not of there
+            miss = replace(miss, generations=(generation,))
         if not is_by_hand and miss.question is not None and not miss.is_exact_only:
             miss = replace(miss, embedding=self._search.embed(miss.question))
         if not is_by_hand and is_withdrawn(self.store, miss, message, k=NEAREST):
@@ -211,15 +218,18 @@ class Cache:
         """With the generation in which its answer is asked for: if that has passed, the answer is not stored."""
         try:
             match lookup:
-                case Miss(scope=scope):
-                    return replace(lookup, generation=self.store.generation(scope))
-                case Bypass(would_be=Miss(scope=scope) as miss):
-                    return replace(lookup, would_be=replace(miss, generation=self.store.generation(scope)))
+                case Miss():
+                    return replace(lookup, generations=self._generations(lookup))
+                case Bypass(would_be=Miss() as miss):
+                    return replace(lookup, would_be=replace(miss, generations=self._generations(miss)))
                 case Bypass(would_be=Hit(entry=entry) as hit):
                     return replace(lookup, would_be=replace(hit, generation=self.store.generation(entry.scope)))
         except StoreError as error:
             return Bypass(UNAVAILABLE, detail=_failed_open("reading a generation", error))
         return lookup
+
+    def _generations(self, miss: Miss) -> tuple[int, ...]:
+        return tuple(self.store.generation(scope) for scope, _ in miss.places)
 
     def _labelled(self, call: Call, lookup: Miss | Bypass) -> Call:
         if call.purpose is not Purpose.ANSWER:
@@ -232,6 +242,7 @@ class Cache:
             return answer
         if not isinstance(miss, Miss):
             return replace(answer, not_stored=getattr(answer.lookup, "reason", "bypass"))
+        miss = replace(miss, generations=answer.message.asked_in or miss.generations)
         try:
             if refusal := self._storing.refusal(request, answer.message, miss):
                 return replace(answer, not_stored=refusal)

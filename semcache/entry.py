@@ -168,13 +168,19 @@ class Miss:
     considered: tuple[Considered, ...] = ()
     fallback: tuple[Scope, str] | None = None  # scope and key of an answer that speaks of its conversation
     is_exact_only: bool = False  # its answer holds for this very request: no similar question may find it
-    generation: int | None = None  # of its scope, before the answer is asked for
+    generations: tuple[int, ...] = ()  # of the scopes of `places`, before the answer is asked for; (): not known
 
     @property
     def places(self) -> tuple[tuple[Scope, str], ...]:
         """Scopes and keys under which the answer to this very request may have been stored."""
         home = (self.scope, self.key)
         return (home,) if self.fallback is None else (home, self.fallback)
+
+    def generation_of(self, scope: Scope) -> int | None:
+        """Of one of its places; None: an answer is stored there whatever was removed since."""
+        return next(
+            (number for (of, _), number in zip(self.places, self.generations, strict=False) if of == scope), None
+        )
 
     @property
     def request_key(self) -> str:

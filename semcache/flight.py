@@ -17,7 +17,15 @@ from semcache.upstream.upstream import Upstream, UpstreamRequest, UpstreamRespon
 
 logger = logging.getLogger(__name__)
 
-Recall = Callable[[Call], Message | None]
+
+@dataclass(frozen=True, slots=True)
+class NothingStored:
+    """No identical call has left an answer. One that is asked for now is asked in these generations of its places."""
+
+    generations: tuple[int, ...] = ()
+
+
+Recall = Callable[[Call], Message | NothingStored]
 OnLost = Callable[[Call, Message], None]
 """Told of what was paid for and reached nobody whole: a stream that broke off, or was hung up on."""
 
@@ -54,6 +62,7 @@ class Flight:
         self._turns = turns
         self._call = call
         self._on_lost = on_lost
+        self._asked_in: tuple[int, ...] = ()
         self._assembler: Assembler | None = None
         self._pulse = asyncio.Event()
         self._task = asyncio.create_task(self._fly(call))
@@ -81,7 +90,7 @@ class Flight:
             if await self._is_recalled(call):
                 return
             response = await self._upstream.open(_wire_request(call))
-            self._land(await self._read(response))
+            self._land(replace(await self._read(response), asked_in=self._asked_in))
         except UpstreamError as error:
             self._land(error)
         except Exception as error:  # a fault in the upstream's own code: whoever embeds us finds it as the cause
@@ -101,14 +110,19 @@ class Flight:
         """Whether an identical flight landed between this call's lookup and its boarding, or lands elsewhere now.
 
         Whoever boards from now on joins this flight, and other processes wait for its turn to end: so this last look
-        leaves no gap for a second call.
+        leaves no gap for a second call. What was removed while it waited for its turn is no reason not to store an
+        answer that has yet to be asked for: so the generation, too, is that of the last look.
         """
         recall, key = self._recall, call.flight_key
         if recall is None or key is None:
             return False
 
         async def recalled() -> Message | None:
-            return await asyncio.to_thread(recall, call)
+            found = await asyncio.to_thread(recall, call)
+            if isinstance(found, Message):
+                return found
+            self._asked_in = found.generations
+            return None
 
         try:
             message = None if self._turns is None else await self._turns.come(key, recalled)

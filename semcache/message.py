@@ -76,6 +76,7 @@ class Message:
     headers: Headers = field(default=(), repr=False, compare=False)
     coalesced: bool = field(default=False, compare=False)  # another identical request paid for it
     faithful: bool = field(default=True, compare=False)  # False: a stream held parts we do not understand
+    asked_in: tuple[int, ...] = field(default=(), compare=False)  # generations, where it was asked for after its lookup
 
     @classmethod
     def parse(cls, raw: bytes, headers: Headers = ()) -> Message:

@@ -63,14 +63,15 @@ class Storing:
     def put(self, request: Request, message: Message, miss: Miss, *, call: Call | None = None) -> Entry:
         """Store the message as the answer to a request; the entry as stored. `call`: what brought it."""
         request = _marked(request, call)
+        scope, key = miss.scope, miss.key
         if miss.fallback is not None and refers_back(message.text):
             scope, key = miss.fallback
-            miss = replace(miss, scope=scope, key=key, is_exact_only=True)
+            miss = replace(miss, is_exact_only=True)
         now = self._clock()
         entry = Entry(
             id=new_entry_id(),
-            scope=miss.scope,
-            key=miss.key,
+            scope=scope,
+            key=key,
             kind=Kind.LEARNED,
             question=miss.question or "",
             message=message,
@@ -89,9 +90,10 @@ class Storing:
 
     def _put(self, entry: Entry, exemplars: list[Exemplar], miss: Miss, call: Call | None) -> Entry:
         key = None if call is None or self._turns is None else call.flight_key
+        generation = miss.generation_of(entry.scope)
         if key is None or self._turns is None:
-            return self._store.put(entry, exemplars, guard=Guard(miss.generation))
-        stored = self._store.put(entry, exemplars, guard=Guard(miss.generation, self._turns.held(key)))
+            return self._store.put(entry, exemplars, guard=Guard(generation))
+        stored = self._store.put(entry, exemplars, guard=Guard(generation, self._turns.held(key)))
         self._turns.note_spent(key)
         return stored
 

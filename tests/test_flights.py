@@ -12,6 +12,7 @@ from fakes import FakeUpstream, Reply, message, request
 from semcache.errors import UpstreamError, UpstreamStatus, UpstreamTorn
 from semcache.events import FrameReader, assemble
 from semcache.exchange import Call
+from semcache.flight import NothingStored
 from semcache.flights import Flights
 from semcache.message import Message
 
@@ -240,7 +241,7 @@ def test_a_fault_in_an_upstreams_own_code_is_found_as_the_cause() -> None:
 
 
 def test_a_last_look_that_fails_costs_the_look_and_not_the_answer() -> None:
-    def stumble(call: Call) -> Message:
+    def stumble(call: Call) -> NothingStored:
         raise ValueError("the stored entry cannot be read")
 
     async def scenario() -> Message:

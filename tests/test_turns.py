@@ -12,6 +12,7 @@ from fakes import FakeUpstream, Reply, request
 
 from semcache.errors import StoreUnavailable
 from semcache.exchange import Call
+from semcache.flight import NothingStored
 from semcache.flights import Flights
 from semcache.message import Message
 from semcache.stores.leases import Held, Lease
@@ -35,7 +36,7 @@ class Replicas:
     def replica(self) -> Callable[[], object]:
         """One process: a coroutine function that asks, stores what came back, and returns it."""
         turns = Turns(self.leases, pace=self.pace)
-        flights = Flights(self.upstream, recall=lambda call: self.stored.get(KEY), turns=turns)
+        flights = Flights(self.upstream, recall=lambda call: self.stored.get(KEY, NothingStored()), turns=turns)
 
         async def ask(*, stream: bool = False) -> Message:
             async with flights.carry(Call(request(stream=stream), flight_key=KEY)) as answer:
@@ -77,6 +78,27 @@ def test_a_holder_that_dies_is_followed_by_exactly_one() -> None:
         return replicas
 
     assert len(asyncio.run(scenario()).upstream.calls) == 1
+
+
+def test_an_answer_belongs_to_the_generation_in_which_its_turn_came_and_not_to_that_before_the_wait() -> None:
+    async def scenario() -> Message:
+        replicas, generations = Replicas(), iter(range(7, 1000))
+        assert isinstance(replicas.leases.acquire(KEY, "dead", seconds=0.2), Lease)
+        turns = Turns(replicas.leases, pace=QUICK)
+        looks: list[int] = []
+
+        def looked(call: Call) -> NothingStored:
+            looks.append(next(generations))
+            return NothingStored((looks[-1],))
+
+        async with Flights(replicas.upstream, recall=looked, turns=turns).carry(
+            Call(request(), flight_key=KEY)
+        ) as came:
+            assert looks[-1] > 7
+            assert came.asked_in == (looks[-1],)
+            return came
+
+    assert asyncio.run(scenario()).text == "an answer"
 
 
 def test_a_long_answer_keeps_its_lease() -> None:
@@ -139,7 +161,7 @@ def test_a_store_that_fails_costs_the_sharing_and_never_the_answer() -> None:
 
     async def scenario() -> Message:
         turns = Turns(Broken(time.monotonic), pace=QUICK)
-        flights = Flights(FakeUpstream(), recall=lambda call: None, turns=turns)
+        flights = Flights(FakeUpstream(), recall=lambda call: NothingStored(), turns=turns)
         async with flights.carry(Call(request(), flight_key=KEY)) as answer:
             assert turns.held(KEY) is None
             return answer

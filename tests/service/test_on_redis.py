@@ -16,12 +16,16 @@ from semcache.service.app import app_around
 from semcache.service.parts import open_parts
 from semcache.upstream.simulator import Simulator
 
+CLOSE = "How do I close my account?"
 OpenReplica = Callable[..., Place]
 
 
 @pytest.fixture
 def simulator() -> Simulator:
-    return Simulator(PriceBook.load(MODELS / "claude.toml"), answers=ANSWERS)
+    return Simulator(
+        PriceBook.load(MODELS / "claude.toml"),
+        answers={**ANSWERS, CLOSE: "As I said earlier, open Settings and press Close."},
+    )
 
 
 @pytest.fixture
@@ -46,6 +50,19 @@ def test_what_one_replica_learned_on_redis_another_answers_until_it_is_purged(
     assert one.http("GET", "/readyz").json() == {"status": "ok"}
     assert other.http("POST", "/semcache/v1/purge", json={"namespace": "default"}).status_code == 200
     assert outcome_of(one.ask(RESET)).startswith("fwd=miss")
+
+
+def test_an_answer_that_speaks_of_its_conversation_is_stored_on_redis_too(
+    open_replica: OpenReplica, redis_url: str
+) -> None:
+    replica = open_replica(redis_url)
+    turns = [
+        {"role": "user", "content": "Hello!"},
+        {"role": "assistant", "content": "Hello, what can I do for you?"},
+        {"role": "user", "content": CLOSE},
+    ]
+    replica.ask("", messages=turns)
+    until(lambda: outcome_of(replica.ask("", messages=turns)) == "hit; detail=exact")
 
 
 def test_a_service_on_an_old_redis_says_what_it_cannot_do_and_answers_exact_repeats(
