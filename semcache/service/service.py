@@ -148,6 +148,9 @@ class Service:
             except SemcacheError as error:
                 logger.error("the cache stays off until a restart: %s: %s", type(error).__name__, error)
                 return
+            except Exception:  # nobody looks at a task that has ended by itself
+                logger.exception("the cache stays off until a restart")
+                return
             self.parts.unused = None  # it belongs to the new parts by now
             self._former.append(self.parts)
             self._adopt(parts)
@@ -215,6 +218,9 @@ class Service:
                 logger.info("embedded anew by %s: %d entries", self.settings.embedder, count)
         except (StoreError, EmbedderError) as error:
             return str(error)
+        except Exception:  # what comes after it must not end with it
+            logger.exception("embedding anew failed")
+            return "embedding anew failed; see the log"
         return ""
 
     def _tidied(self, *, sweep: bool, prune: bool) -> str:
