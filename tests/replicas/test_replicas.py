@@ -159,6 +159,13 @@ def test_what_audits_prove_through_one_all_know(start_fleet: StartFleet) -> None
         assert fleet.calls in (2, 3)  # the audit, for some with a placebo; no other replica asks it again
 
 
+def labels(fleet: Fleet, replica: int) -> int:
+    """How many a replica says there are to learn from."""
+    known = fleet.http(replica, "GET", "/semcache/v1/quality").json()
+    assert known["others_within_seconds"] == {"namespaces": 1.0, "routes": 30.0}
+    return int(known["overall"]["labels"])
+
+
 def test_a_rewording_that_feedback_calls_wrong_is_answered_wrongly_by_none(start_fleet: StartFleet) -> None:
     with start_fleet(SEMCACHE_ERROR_BUDGET="0.05", **MODEL) as fleet:
         fleet.ask(0, RESET)
@@ -166,6 +173,8 @@ def test_a_rewording_that_feedback_calls_wrong_is_answered_wrongly_by_none(start
         assert text_of(served) == ANSWERS[RESET]
         report = {"message": served.json()["id"], "verdict": "wrong"}
         until(lambda: fleet.http(2, "POST", "/semcache/v1/feedback", json=report).status_code == 200, seconds=10)
+        until(lambda: labels(fleet, 2) == 1)
+        assert [labels(fleet, replica) for replica in fleet.alive] == [1] * len(fleet.alive)
         assert {text_of(answer) for answer in fleet.ask_all(REWORDED)} == {ANSWERS[REWORDED]}
         assert {text_of(answer) for answer in fleet.ask_all(RESET)} == {ANSWERS[RESET]}
 

@@ -36,6 +36,13 @@ def observations(
     ]
 
 
+def count(connection: sqlite3.Connection, kind: str, *, namespace: str) -> int:
+    found = connection.execute(
+        "SELECT count(*) FROM observations WHERE kind = ? AND namespace = ?", (kind, namespace)
+    ).fetchone()
+    return int(found[0])
+
+
 def prune(connection: sqlite3.Connection, kind: str, *, namespace: str, keep: int) -> int:
     """Remove all but the newest so many; the number removed."""
     return connection.execute(

@@ -43,6 +43,13 @@ def observations(
     ]
 
 
+def count(connection: Connection, kind: str, *, namespace: str) -> int:
+    found = connection.execute(
+        "SELECT count(*) FROM semcache.observations WHERE kind = %s AND namespace = %s", (kind, namespace)
+    ).fetchone()
+    return 0 if found is None else int(found[0])
+
+
 def prune(connection: Connection, kind: str, *, namespace: str, keep: int) -> int:
     """Remove all but the newest so many; the number removed."""
     return connection.execute(
