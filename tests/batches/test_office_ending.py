@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
-from service.worlds import settings
+from batches.batch_worlds import QUICK, params
+from service.worlds import MODELS, settings
 
 from semcache import SemanticCache
+from semcache.batches.errands import run_errand
 from semcache.batches.office import Office
 from semcache.batches.rules import Rules
 from semcache.drivers import inline
+from semcache.exchange import Call
+from semcache.pricing import PriceBook
+from semcache.upstream.simulator import BatchConduct, Conduct, Simulator
 
 
 @pytest.fixture
@@ -84,3 +90,15 @@ def test_one_that_makes_a_mistake_goes_on(cache, caplog):
     assert asyncio.run(mistaken_once()) >= 2
     assert "RuntimeError" in caplog.text
     assert "the text of a prompt" not in caplog.text
+
+
+def test_an_errand_that_has_ended_is_fetched_again_and_again(tmp_path):
+    """Its office opens, has news at once, and closes at once."""
+    quick = Simulator(PriceBook.load(MODELS / "claude.toml"), conduct=Conduct(batches=BatchConduct(seconds=0.05)))
+    with SemanticCache(settings(tmp_path, embedder="hashed"), upstream=quick) as cache:
+        calls = [Call(replace(cache.parts.request("", api_key="key-of-anna"), body=params("Why?")))]
+        fetched = {
+            cache.portal.call(run_errand(cache.parts.assembly, cache.flights, "optimise", calls, rules=QUICK)).id
+            for _ in range(200)
+        }
+    assert len(fetched) == len(quick.batches) == 1
