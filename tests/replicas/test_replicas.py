@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,16 @@ def test_the_service_stays_up_while_a_worker_is_replaced(start_fleet: StartFleet
         until(lambda: len(set(fleet.replicas[0].pids) - set(first)) == 1)
         fleet.everywhere(lambda replica: outcome(fleet.ask(replica, QUESTION)) == "hit")
         assert fleet.calls == 1
+
+
+@pytest.mark.parametrize("start_fleet", ["workers"], indirect=True)
+def test_a_worker_that_dies_instead_of_answering_its_supervisor_is_replaced(start_fleet: StartFleet) -> None:
+    with start_fleet() as fleet:
+        first = fleet.replicas[0].pids
+        os.kill(first[0], signal.SIGSTOP)
+        time.sleep(1.5)  # it is asked every half second how it is; if it was not, this test shows less
+        os.kill(first[0], signal.SIGKILL)
+        until(lambda: len(set(fleet.replicas[0].pids) - set(first)) == 1, seconds=20)
 
 
 def test_a_store_that_goes_away_costs_hits_and_comes_back_by_itself(
