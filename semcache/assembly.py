@@ -90,6 +90,11 @@ class Assembly:
             self.learning.book.save()
             self.keeping.save(only_urgent=True)
 
+    def catch_up(self) -> None:
+        """Before a report on what strategies learn and limits count: as the store has it, where others share it."""
+        if self.store.is_shared:
+            self.keeping.save()
+
     def close(self) -> None:
         """Write what is buffered and close. May be called twice."""
         self.executor.shutdown(wait=True)

@@ -136,7 +136,8 @@ class Passage:
             if flight.outcome is not None:
                 break
             try:
-                await asyncio.wait_for(flight.changed(), ping_seconds)
+                async with asyncio.timeout(ping_seconds):
+                    await flight.changed()
             except TimeoutError:
                 if flight.at_boundary:
                     yield PING

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import blake2b
 from itertools import islice
 
 from semcache.decision.beliefs import LABELS_KEPT
@@ -14,6 +16,7 @@ from semcache.errors import StoreError
 from semcache.learning.audit_log import AUDIT
 from semcache.learning.audit_log import KEPT as AUDITS_KEPT
 from semcache.learning.keeping import LABEL
+from semcache.learning.reports import says_same, withdrawn_key
 from semcache.request import encode_json
 from semcache.stores.ledger_book import LedgerQuery, LedgerRow
 from semcache.stores.store import Selection, Store
@@ -24,14 +27,21 @@ _DAY_SECONDS = 86_400.0
 _LEDGER_ROWS = 5_000  # read at a time
 _SERVINGS = 1_000  # of one entry
 _AT_ONCE = 500  # entries that are asked for again
+_COPIED = "copied/"  # documents of the target: which entries have been copied into it, by their digests
+_DIGEST_BYTES = 8  # that one of a million is taken for another by mistake: once in 10^13 entries
+_COPIED_AT_ONCE = 5_000
 
 
 @dataclass
 class Moved:
-    """How much of each kind was moved; `known` entries were there already, `embedded` texts came from another model."""
+    """How much of each kind was moved; `known` entries were there already, `embedded` texts came from another model.
+
+    `left_out`: entries that were copied before, or reported as wrong, and that the target has removed since.
+    """
 
     entries: int = 0
     known: int = 0
+    left_out: int = 0
     embedded: int = 0
     withdrawn: int = 0
     servings: int = 0
@@ -41,11 +51,17 @@ class Moved:
 
 
 def move(
-    source: Store, target: Store, *, embed_many: EmbedMany, on_progress: Callable[[int], None] = lambda count: None
+    source: Store,
+    target: Store,
+    *,
+    embed_many: EmbedMany,
+    on_progress: Callable[[int], None] = lambda count: None,
+    anew: bool = False,
 ) -> Moved:
     """Copy everything but batches. Both may be in use; what the source gets meanwhile is copied by the next call.
 
-    What a service has learned and booked in the target stays there: it has begun from what was copied before.
+    What a service has learned and booked in the target stays there: it has begun from what was copied before. What it
+    has removed since stays removed, unless all is to be copied `anew`.
     Resumable: call it again. An entry that is removed from the source while it is being copied is removed from the
     target too. `on_progress` is told how many entries have been looked at. Raises `StoreError`, first of all where the
     target knows tenants by another secret: their answers could not be found there.
@@ -57,13 +73,17 @@ def move(
     moved.observations = _move_observations(source, target)
     moved.ledger_rows = _move_ledger(source, target)
     names = []
-    for place, (entry, exemplars) in enumerate(source.scan(), start=1):
-        names.append(entry.id)
-        if _is_there(target, entry, exemplars, is_used=is_used):
-            moved.known += 1
-        else:
-            _move_entry(source, target, entry, _of_this_model(exemplars, embed_many, moved), moved)
-        on_progress(place)
+    with _copied(target) as copied:
+        for place, (entry, exemplars) in enumerate(source.scan(), start=1):
+            names.append(entry.id)
+            if _is_there(target, entry, exemplars, is_used=is_used):
+                moved.known += 1
+            elif not anew and (entry.id in copied or _is_refuted(target, entry)):
+                moved.left_out += 1
+            else:
+                _move_entry(source, target, entry, _of_this_model(exemplars, embed_many, moved), moved)
+            copied.add(entry.id)
+            on_progress(place)
     target.flush()
     moved.withdrawn = _withdraw(source, target, names)
     return moved
@@ -91,6 +111,8 @@ def _has_rows_of_its_own(source: Store, target: Store) -> bool:
 def _move_documents(source: Store, target: Store, *, is_used: bool) -> int:
     count = 0
     for name in source.documents(""):
+        if name.startswith(_COPIED):
+            continue  # into the source, not out of it
         content, kept = source.load_document(name), target.load_document(name)
         if content is not None and content != kept and (kept is None or not is_used):
             target.save_document(name, content)
@@ -160,14 +182,74 @@ def _rows(store: Store, query: LedgerQuery) -> Iterator[LedgerRow]:
 
 
 def _is_there(target: Store, entry: Entry, exemplars: list[Exemplar], *, is_used: bool) -> bool:
-    """What a service may have edited since is left as it is."""
+    """What a service may have edited since is left as it is, and what it has learned itself for the same request."""
     known = target.get(entry.id)
+    if is_used and known is None:
+        known = target.get_exact(entry.scope, entry.key)
     if known is None or is_used:
         return known is not None
     if encode_json(known.message.body) != encode_json(entry.message.body):
         return False
     kept = target.exemplars(entry.id)
     return all(each.embedding.vector.any() for each in kept) and _labels(kept) == _labels(exemplars)
+
+
+def _is_refuted(target: Store, entry: Entry) -> bool:
+    """Whether people have told the target that this answer to this request is wrong."""
+    withdrawn = target.get_exact(entry.scope, withdrawn_key(entry.key))
+    return withdrawn is not None and says_same(withdrawn.message, entry.message)
+
+
+@contextmanager
+def _copied(target: Store) -> Iterator[_Copied]:
+    """To be asked and added to; kept at the end, and where a copy breaks off. Raises `StoreError`."""
+    copied = _Copied(target)
+    try:
+        yield copied
+    except BaseException:
+        with suppress(StoreError):  # it may be what broke
+            copied.write()
+        raise
+    copied.write()
+
+
+class _Copied:
+    """Which entries have been copied into a store, so that one it has not was removed there. Raises `StoreError`."""
+
+    def __init__(self, target: Store) -> None:
+        self._target = target
+        self._written = len(target.documents(_COPIED))
+        self._digests = {each for place in range(self._written) for each in self._read(place)}
+        self._unwritten: list[bytes] = []
+
+    def __contains__(self, entry_id: str) -> bool:
+        return _digest(entry_id) in self._digests
+
+    def add(self, entry_id: str) -> None:
+        if (digest := _digest(entry_id)) not in self._digests:
+            self._digests.add(digest)
+            self._unwritten.append(digest)
+        if len(self._unwritten) >= _COPIED_AT_ONCE:
+            self.write()
+
+    def write(self) -> None:
+        """Keep what has come since; what was kept before, by another copy at the same time too, is not written over."""
+        content, self._unwritten = b"".join(self._unwritten), []
+        while content:
+            is_kept = self._target.swap_document(_name(self._written), content, version=0)
+            content, self._written = b"" if is_kept else content, self._written + 1
+
+    def _read(self, place: int) -> list[bytes]:
+        kept = self._target.load_document(_name(place)) or b""
+        return [kept[first : first + _DIGEST_BYTES] for first in range(0, len(kept), _DIGEST_BYTES)]
+
+
+def _name(place: int) -> str:
+    return f"{_COPIED}{place:06}"
+
+
+def _digest(entry_id: str) -> bytes:
+    return blake2b(entry_id.encode(), digest_size=_DIGEST_BYTES).digest()
 
 
 def _labels(exemplars: list[Exemplar]) -> list[tuple[str, str, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from threading import Lock
 
 from semcache.journal import Journal
 from semcache.stores.store import Store
@@ -26,12 +27,17 @@ class SharedDocument:
         self._spell = spell
         self._read = read
         self._version = 0  # that the copy was read from, or handed out as
+        self._syncing = Lock()  # what is being handed out must not be done again upon what another thread reads
 
     def sync(self, newest: int) -> None:
         """Take up what others have done, `newest` being the version in the store, and hand out what was done here.
 
         Raises `StoreError`; then nothing is lost, and the next call does it.
         """
+        with self._syncing:
+            self._sync(newest)
+
+    def _sync(self, newest: int) -> None:
         for _ in range(_ATTEMPTS):
             if newest != self._version:
                 self._take_up()

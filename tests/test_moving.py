@@ -17,6 +17,7 @@ from store_samples import SCOPE, embedding, entry, exemplar, ledger_row, observa
 from semcache.embedders.hashed import HashedEmbedder
 from semcache.entry import Entry, Label
 from semcache.errors import StoreError
+from semcache.learning.reports import withdrawn_key
 from semcache.moving import Moved, move
 from semcache.stores.ledger_book import LedgerQuery
 from semcache.stores.local.store import LocalStore
@@ -91,7 +92,7 @@ def contents(store: Store) -> list[Any]:
         entries,
         store.ledger_groups(LedgerQuery(by=("day", "outcome"))),
         store.observations("label", limit=10),
-        store.document_versions("").keys(),
+        [name for name in store.documents("") if not name.startswith("copied/")],
         store.secrets(),
         [store.servings_of(each.id, limit=10) for each, _ in entries],
     ]
@@ -226,3 +227,83 @@ def test_what_comes_in_while_moving_comes_with_the_next_move(clock: Clock) -> No
     moved(source, target, on_progress=lambda place: late.append(put(source, "k2")) if not late else None)
     assert moved(source, target).entries == 1
     assert target.get(late[0].id) is not None
+
+
+# what was removed from the target
+
+
+def names(store: Store) -> list[str]:
+    return [each.id for each, _ in store.scan()]
+
+
+def test_what_was_removed_from_the_target_does_not_come_back_with_the_last_copy(open_at: Opening) -> None:
+    source, target = filled(open_at("source")), open_at("target")
+    moved(source, target)
+    assert target.delete(Selection(tag="returns")) == 1
+    late = put(source, "k3", embedding(1.0, 1.0, dims=DIMS))
+    report = moved(source, target)
+    assert (report.entries, report.known, report.left_out) == (1, 1, 1)
+    assert late.id in names(target)
+    assert target.get_exact(SCOPE, "k1") is None
+    assert target.nearest(SCOPE, EMBEDDER.embed("When may I return it?"))[0].similarity < 0.9
+    assert moved(source, target, anew=True).entries == 1
+    assert sorted(names(target)) == sorted(names(source))
+
+
+def test_what_a_copy_that_broke_off_has_brought_is_known_to_the_next(clock: Clock) -> None:
+    source, target = MemoryStore(clock=clock), MemoryStore(clock=clock)
+    first = [put(source, f"k{number}", scope=SCOPE) for number in range(3)]
+
+    def interrupt(place: int) -> None:
+        if place == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        moved(source, target, on_progress=interrupt)
+    target.delete(Selection(entry_ids=(names(target)[0],)))
+    assert moved(source, target).left_out == 1
+    assert len(names(target)) == len(first) - 1
+
+
+def test_more_is_remembered_than_fits_one_document(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("semcache.moving._COPIED_AT_ONCE", 2)
+    source, target = MemoryStore(clock=clock), MemoryStore(clock=clock)
+    for number in range(5):
+        put(source, f"k{number}")
+    moved(source, target)
+    target.delete(Selection())
+    put(source, "late")
+    assert (moved(source, target).left_out, len(names(target))) == (5, 1)
+    assert len(target.documents("copied/")) == 4
+    assert moved(source, target).left_out == 5
+
+
+def test_a_store_that_was_copied_into_is_copied_itself(clock: Clock) -> None:
+    """What it remembers of its own removals says nothing about those of another."""
+    first, second, third = (MemoryStore(clock=clock) for _ in range(3))
+    put(first, "k1")
+    moved(first, second)
+    assert moved(second, third).entries == 1
+    third.delete(Selection())
+    assert (moved(second, third).left_out, names(third)) == (1, [])
+
+
+def test_an_answer_that_the_target_has_to_the_same_request_stays(open_at: Opening) -> None:
+    source, target = filled(open_at("source")), open_at("target")
+    moved(source, target)
+    target.book([ledger_row("exact", at=1_800_000_000.0 + 4 * 40_000 + 60)])  # a service uses it
+    own = put(target, "k3", answer="Learned there.", id="ent_of_the_new")
+    put(source, "k3", answer="Learned here.", id="ent_of_the_old")
+    report = moved(source, target)
+    assert (report.entries, report.known) == (0, 3)
+    assert target.get_exact(SCOPE, "k3") == own
+
+
+def test_an_answer_that_was_reported_wrong_in_the_target_does_not_come_from_the_source(open_at: Opening) -> None:
+    source, target = filled(open_at("source")), open_at("target")
+    moved(source, target)
+    wrong = entry("k3", answer="It is free.", id="ent_of_the_old")
+    target.put(replace(wrong, id="ent_withdrawn", key=withdrawn_key("k3")))  # as `feedback.correct` keeps it
+    source.put(wrong)
+    assert moved(source, target).left_out == 1
+    assert target.get_exact(SCOPE, "k3") is None

@@ -141,6 +141,29 @@ def test_processes_that_sync_all_at_once_lose_nothing(tmp_path: Path, clock: Clo
         store.close()
 
 
+def test_two_threads_that_sync_hand_out_once() -> None:
+    """A report brings up to date what upkeep may be handing out at this moment."""
+
+    class Slow(Shared):
+        report: threading.Thread | None = None
+
+        def swap_document(self, name: str, content: bytes, *, version: int) -> bool:
+            done = super().swap_document(name, content, version=version)
+            if self.report is None:
+                self.report = threading.Thread(target=process.sync)
+                self.report.start()
+                self.report.join(0.5)  # it would be through by now, if it did not wait
+            return done
+
+    store = Slow()
+    process = Process(store)
+    process.tally.count("a")
+    process.sync()
+    assert store.report is not None
+    store.report.join()
+    assert (store.load_document("tally"), process.tally.counts) == (b'{"a": 1}', {"a": 1})
+
+
 def book_over(store: Store) -> BeliefBook:
     return BeliefBook(store, trusting_scorer(0.8), error_budget=0.01, schedule=AuditSchedule())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from semcache.batches.collecting import Collecting
@@ -138,10 +139,9 @@ class Clerk:
             return
         seconds = max(self.rules.rest_seconds(idle_rounds - 1), self.dispatching.rest_seconds)
         self.dispatching.rest_seconds = 0.0
-        try:
-            await asyncio.wait_for(self._woken.wait(), seconds)
-        except TimeoutError:
-            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
 
 def _has_ended(state: BatchState | None) -> bool:

@@ -81,8 +81,11 @@ class Office:
                     await self._look_around()
                 except SemcacheError as error:
                     logger.warning("batches are put off: %s", type(error).__name__)
+                except Exception as error:  # an office that is gone would keep all waiting for ever, and nobody told
+                    logger.error("batches are put off: unforeseen %s", type(error).__name__)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), self.rules.watch_seconds)
+                    async with asyncio.timeout(self.rules.watch_seconds):
+                        await self._woken.wait()
         finally:
             await self._close()
 
@@ -97,15 +100,11 @@ class Office:
         """Wait until a batch that has just been accepted has ended, or must wait for the upstream; False: neither is
         known within that time.
         """
-
-        async def gone() -> None:
-            async with self._ended:
-                await self._ended.wait_for(lambda: batch_id not in self._announced)
-
         if not self._is_in_charge:
             return False
         try:
-            await asyncio.wait_for(gone(), timeout_seconds)
+            async with asyncio.timeout(timeout_seconds), self._ended:
+                await self._ended.wait_for(lambda: batch_id not in self._announced)
         except TimeoutError:
             return False
         return True

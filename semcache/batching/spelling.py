@@ -24,10 +24,17 @@ from semcache.batching.states import (
 from semcache.errors import SemcacheError
 from semcache.request import Json
 
+
+def state_name(state: type) -> str:
+    """By which a state is written down."""
+    return state.__name__.lower()
+
+
 _STATES: dict[str, type[ItemState]] = {
-    each.__name__.lower(): each
+    state_name(each): each
     for each in (Accepted, Duplicate, Waiting, Submitting, Sent, Succeeded, Errored, Canceled, Expired)
 }
+STATE_NAMES = tuple(_STATES)
 _ENUMS: dict[str, type[Enum]] = {"likeness": Likeness, "source": Source, "stop": Stop}
 
 
@@ -39,7 +46,7 @@ def spell(state: ItemState) -> Json:
     """The state as an object: `state` names it, the rest are its fields."""
     given = {each.name: getattr(state, each.name) for each in fields(state)}
     plain = {name: value.value if isinstance(value, Enum) else value for name, value in given.items()}
-    return {"state": type(state).__name__.lower(), **plain}
+    return {"state": state_name(type(state)), **plain}
 
 
 def unspell(spelled: Json) -> ItemState:

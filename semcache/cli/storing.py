@@ -25,12 +25,13 @@ def store() -> None:
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--embedder", help="Embedding model of the target; texts of another are embedded anew.")
+@click.option("--anew", is_flag=True, help="Bring back what was copied before and has been removed from TO since.")
 @json_option
-def copy(source: str, target: str, embedder: str | None, as_json: bool) -> None:
+def copy(source: str, target: str, embedder: str | None, anew: bool, as_json: bool) -> None:
     """Copy all that the store FROM holds into the store TO, but for batches. Both are store URLs, as in SEMCACHE_STORE.
 
     Both may be in use. Interrupted, it goes on when called again; called once more after the service has changed
-    over, it brings what came in meanwhile.
+    over, it brings what came in meanwhile. What was removed from TO since it was copied stays removed.
     """
     from semcache.embedders.opening import open_embedder
     from semcache.errors import StoreError
@@ -53,7 +54,7 @@ def copy(source: str, target: str, embedder: str | None, as_json: bool) -> None:
             if total > new.stats().entries + settings.max_entries:
                 raise StoreError(f"TO may hold {settings.max_entries} entries (SEMCACHE_MAX_ENTRIES), FROM has {total}")
             with progress(hidden=as_json, total=total, what="entries") as advance:
-                report = move(old, new, embed_many=model.embed_many, on_progress=lambda place: advance(1))
+                report = move(old, new, embed_many=model.embed_many, on_progress=lambda place: advance(1), anew=anew)
             waiting = len(old.batches.unended()) if hasattr(old, "batches") else 0
     if as_json:
         print_json({**asdict(report), "batches_left_behind": waiting})
@@ -63,6 +64,12 @@ def copy(source: str, target: str, embedder: str | None, as_json: bool) -> None:
         f"{report.embedded} texts embedded anew, {report.ledger_rows} rows of the ledger, "
         f"{report.observations} labels and audits, {report.documents} documents, {report.servings} servings"
     )
+    if report.left_out:
+        click.echo(
+            f"{report.left_out} entries were removed from TO since they were copied, and stay so (--anew brings them "
+            "back); what came into FROM meanwhile was copied: if it was meant too, purge again",
+            err=True,
+        )
     if waiting:
         click.echo(f"{waiting} batches under way stay behind: let the old service finish them", err=True)
 

@@ -47,6 +47,10 @@ class BeliefBook(Shelf[Beliefs]):
         if self._learned % _PRUNE_EVERY == 0:
             self._store.prune_observations(LABEL, namespace=namespace, keep=LABELS_KEPT)
 
+    def labels(self, namespace: str) -> int:
+        """How many there are to learn from, whichever process was told of them. Raises `StoreError`."""
+        return min(LABELS_KEPT, self._store.count_observations(LABEL, namespace=namespace))
+
     def prune(self) -> None:
         """Forget all but the newest labels and audits of every namespace. Raises `StoreError`."""
         for namespace in self.namespaces():

@@ -61,15 +61,23 @@ class QualityReport:
 
 
 def quality_of(book: BeliefBook, namespace: str | None, *, now: float) -> QualityReport:
-    """The report over one namespace, or over all. Raises `StoreError`."""
+    """The report over one namespace, or over all, as every process on the store would give it. Raises `StoreError`."""
+    book.catch_up()
     names = book.namespaces() if namespace is None else [namespace]
-    known = [(name, book.looked_at(name)) for name in names]
-    parts = tuple(_of(name, [beliefs], now) for name, beliefs in known)
-    everyone = [beliefs for _, beliefs in known] or [book.fresh()]
-    return QualityReport(_of(namespace, everyone, now), parts)
+    known = [_Known(name, book.looked_at(name), book.labels(name)) for name in names]
+    parts = tuple(_of(each.namespace, [each], now) for each in known)
+    return QualityReport(_of(namespace, known or [_Known("", book.fresh(), 0)], now), parts)
 
 
-def _of(namespace: str | None, several: list[Beliefs], now: float) -> NamespaceQuality:
+@dataclass(frozen=True)
+class _Known:
+    namespace: str
+    beliefs: Beliefs
+    labels: int
+
+
+def _of(namespace: str | None, known: list[_Known], now: float) -> NamespaceQuality:
+    several = [each.beliefs for each in known]
     record = sum((beliefs.record for beliefs in several), Record())
     gravest = min(several, key=lambda beliefs: beliefs.alarm.caution.factor)
     change = gravest.alarm.last_change
@@ -84,7 +92,7 @@ def _of(namespace: str | None, several: list[Beliefs], now: float) -> NamespaceQ
         cut=min(beliefs.budget.cut * beliefs.alarm.caution.factor for beliefs in several),
         caution=gravest.alarm.caution.value,
         caution_reason="" if change is None else change.reason,
-        labels=sum(beliefs.labels for beliefs in several),
+        labels=sum(each.labels for each in known),
         shadow=_forecast([beliefs.shadow for beliefs in several]),
     )
 

@@ -34,7 +34,8 @@ class RouteBook(Shelf[RouteEvidence]):
         super().__init__(store, _PREFIX, fresh=lambda: RouteEvidence(tolerance=tolerance, dims=dims))
 
     def reports(self, now: float, namespace: str | None = None) -> list[tuple[str, CategoryReport]]:
-        """Each category of each namespace that has learned anything. Raises `StoreError`."""
+        """Each category of each namespace that has learned anything, as the store has it. Raises `StoreError`."""
+        self.catch_up()
         names = self.namespaces() if namespace is None else [namespace]
         return [(name, report) for name in names for report in self.looked_at(name).reports(now)]
 

@@ -103,6 +103,11 @@ class Shelf(Generic[T]):
         for namespace, place in places:
             self._save(namespace, place, newest=versions.get(self._prefix + namespace, 0))
 
+    def catch_up(self) -> None:
+        """Before a report: what is open is as the store has it, where others write there too. Never raises."""
+        if self._store.is_shared:
+            self.save()
+
     def _open(self, namespace: str) -> _Place[T]:
         if not self._store.is_shared:
             thing = self._restored(namespace)

@@ -27,6 +27,7 @@ from semcache.service.bodies import EditBody, FaqBody, KindName, PurgeBody, Savi
 from semcache.service.quality_views import audit_view, quality_view
 from semcache.service.route_views import route_report_view
 from semcache.service.routes import AdminRoute, TheService
+from semcache.service.service import SAVE_SECONDS, SYNC_SECONDS
 from semcache.service.views import batch_view, entry_view, exemplar_view, import_view
 from semcache.stores.paging import Order
 from semcache.stores.store import Selection
@@ -185,6 +186,7 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
     """What requests cost and would have cost, and which strategy saved how much."""
     assembly = service.parts.cache_parts
     assembly.ledger.flush()
+    assembly.catch_up()
     now = assembly.cache.now()
     price = None if asked.prices_of is None else price_on(assembly.prices, asked.prices_of)
     report = savings_of(assembly.store, asked.query(), now=now, price=price)
@@ -195,7 +197,9 @@ def savings(service: TheService, asked: Annotated[SavingsQuery, Query()]) -> Any
     path = assembly.miss_path
     breakers = [{**asdict(each), "says": each.says()} for each in path.shaping.caching.breakers.all()]
     brevity = [asdict(each) for each in path.brief.brevity.measured()]
-    return {**savings_view(report), "limited_today": today, "breaks_prefix": breakers, "brevity": brevity}
+    learned = {"limited_today": today, "breaks_prefix": breakers, "brevity": brevity}
+    late = {"limited_today": SYNC_SECONDS, "breaks_prefix": SAVE_SECONDS, "brevity": SAVE_SECONDS}
+    return {**savings_view(report), **learned, "others_within_seconds": _others(service, late)}
 
 
 @router.get("/decisions")
@@ -226,7 +230,9 @@ def quality(service: TheService, namespace: str | None = None) -> Json:
     assembly = service.parts.cache_parts
     now = assembly.cache.now()
     routes = [route_report_view(*each) for each in assembly.routing.memory.book.reports(now, namespace)]
-    return {**quality_view(quality_of(assembly.learning.book, namespace, now=now)), "routes": routes}
+    view = quality_view(quality_of(assembly.learning.book, namespace, now=now))
+    late = {"namespaces": SYNC_SECONDS, "routes": SAVE_SECONDS}
+    return {**view, "routes": routes, "others_within_seconds": _others(service, late)}
 
 
 @router.get("/audits")
@@ -236,6 +242,11 @@ def audits(
     """The newest audits: served hits that were asked again upstream, and what came of it."""
     found = recent_audits(service.parts.cache_parts.store, namespace, limit=limit)
     return {"audits": [audit_view(each) for each in found]}
+
+
+def _others(service: TheService, late: Json) -> Json | None:
+    """How late each part may be about what other processes have learned, in seconds; None: there are none."""
+    return late if service.parts.cache_parts.store.is_shared else None
 
 
 def _found(service: TheService, entry_id: str) -> Entry:

@@ -36,9 +36,9 @@ from semcache.traffic.redaction import redactor
 logger = logging.getLogger(__name__)
 
 _LONGEST_TEXT = 10_000  # characters of a question or an answer in a log line
-_FLUSH_SECONDS = 1.0
+SYNC_SECONDS = 1.0  # after which other processes on the store know of answers judged and money spent here
 _REOPEN_SECONDS = 2.0  # between attempts at a store that was away when the service started
-_SWEEP_SECONDS = 30.0
+SAVE_SECONDS = 30.0  # and of everything else that was learned
 _PRUNE_SECONDS = 3600.0
 _SERVINGS_KEPT_SECONDS = 30 * 24 * 3600.0  # as long feedback may name an answer by its message or request id
 
@@ -148,6 +148,9 @@ class Service:
             except SemcacheError as error:
                 logger.error("the cache stays off until a restart: %s: %s", type(error).__name__, error)
                 return
+            except Exception:  # nobody looks at a task that has ended by itself
+                logger.exception("the cache stays off until a restart")
+                return
             self.parts.unused = None  # it belongs to the new parts by now
             self._former.append(self.parts)
             self._adopt(parts)
@@ -199,11 +202,11 @@ class Service:
         swept_at, pruned_at = loop.time(), float("-inf")
         while True:
             slept_at = loop.time()
-            await asyncio.sleep(_FLUSH_SECONDS)
-            self.metrics.note_lag(loop.time() - slept_at - _FLUSH_SECONDS)
+            await asyncio.sleep(SYNC_SECONDS)
+            self.metrics.note_lag(loop.time() - slept_at - SYNC_SECONDS)
             if self.parts.assembly is None:
                 continue
-            sweep, prune = (loop.time() - swept_at >= _SWEEP_SECONDS, loop.time() - pruned_at >= _PRUNE_SECONDS)
+            sweep, prune = (loop.time() - swept_at >= SAVE_SECONDS, loop.time() - pruned_at >= _PRUNE_SECONDS)
             swept_at = loop.time() if sweep else swept_at
             pruned_at = loop.time() if prune else pruned_at
             self._note(await asyncio.to_thread(self._tidied, sweep=sweep, prune=prune))
@@ -215,6 +218,9 @@ class Service:
                 logger.info("embedded anew by %s: %d entries", self.settings.embedder, count)
         except (StoreError, EmbedderError) as error:
             return str(error)
+        except Exception:  # what comes after it must not end with it
+            logger.exception("embedding anew failed")
+            return "embedding anew failed; see the log"
         return ""
 
     def _tidied(self, *, sweep: bool, prune: bool) -> str:

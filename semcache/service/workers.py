@@ -35,7 +35,16 @@ def check_workers(settings: Settings) -> None:
 def run_workers(settings: Settings, listener: socket.socket) -> None:
     """Until SIGTERM or SIGINT; a worker that dies is replaced, SIGHUP replaces one after the other."""
     with tempfile.TemporaryDirectory(prefix="semcache-workers-") as folder:  # nobody else may read it
-        Multiprocess(_WorkerConfig(settings, Path(folder)), [listener]).run()
+        _Supervisor(_WorkerConfig(settings, Path(folder)), [listener]).run()
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's, which would wait in vain for the answer of a worker that dies after it was asked how it is."""
+
+    def keep_subprocess_alive(self) -> None:
+        for worker in self.processes:
+            worker.child_conn.close()  # the worker's end: without our copy the pipe ends with the worker
+        super().keep_subprocess_alive()
 
 
 class _WorkerConfig(uvicorn.Config):

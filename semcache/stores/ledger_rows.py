@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from semcache.stores.ledger_book import LedgerRow
+from semcache.stores.conditions import joined
+from semcache.stores.ledger_book import Dimension, LedgerQuery, LedgerRow
 from semcache.stores.ledger_spelling import dollars_of, pico_of, read_bill, read_parts, write_bill, write_parts
 
 COLUMNS = (
@@ -14,6 +15,32 @@ COLUMNS = (
     "cost_pico_usd", "input_tokens", "output_tokens", "latency_ms", "strategies", "route", "cache_read_tokens",
     "cache_write_tokens", "tags", "parts", "bill", "requests",
 )  # fmt: skip
+
+KEYS: Mapping[Dimension, str] = {
+    "outcome": "outcome",
+    "namespace": "namespace",
+    "label": "label",
+    "model": "requested_model",
+    "served": "served_model",
+    "tag": "coalesce(tag.value, '')",
+}
+"""By what groups are made, but for times, which every database cuts in its own way; `tag` is a table of a row's."""
+
+COUNTED = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")  # in groups
+
+
+def condition(query: LedgerQuery, *, mark: str, has_tag: str) -> tuple[str, list[object]]:
+    """`mark` stands for a bound value; `has_tag`: that a row has the one tag that it binds."""
+    return joined(
+        [
+            (f"at >= {mark}", [query.since]),
+            (f"at < {mark}", [query.until]),
+            (f"namespace = {mark}", [query.namespace]),
+            (f"label = {mark}", [query.label]),
+            (f"(requested_model = {mark} OR served_model = {mark})", [query.model, query.model]),
+            (has_tag, [query.tag]),
+        ]
+    )
 
 
 def values_of(row: LedgerRow) -> tuple[object, ...]:

@@ -89,6 +89,10 @@ class MemoryBooks:
         chosen = [each for each in noted if since is None or each.row.at >= since]
         return [each.read() for each in chosen[: max(0, limit)]]
 
+    def count_observations(self, kind: str, *, namespace: str) -> int:
+        with self._lock:
+            return len(self._newest_first(kind, namespace))
+
     def prune_observations(self, kind: str, *, namespace: str, keep: int) -> int:
         with self._lock:
             gone = {each.number for each in self._newest_first(kind, namespace)[max(0, keep) :]}

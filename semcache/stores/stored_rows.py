@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from semcache.entry import Embedding, Entry, Exemplar, Kind, Label, Origin, Scope
+from semcache.stores.paging import Position
+from semcache.stores.store import Page
 from semcache.stores.stored import StoredMessage, decoded
 
 Row = tuple[Any, ...]
@@ -59,3 +61,12 @@ def vector_bytes(embedding: Embedding) -> tuple[bytes, bytes | None]:
     vector = np.ascontiguousarray(embedding.vector, np.float32).tobytes()
     windows = np.ascontiguousarray(embedding.windows, np.float32).tobytes()
     return vector, None if windows == vector else windows
+
+
+def page_of(rows: Sequence[Row], limit: int, *, width: int, read: Callable[[Row], Entry]) -> Page:
+    """A page from one row more than it holds, where there is one; behind the entry its number, and its rank."""
+    entries = tuple(read(row[:width]) for row in rows[:limit])
+    if len(rows) <= limit:
+        return Page(entries, None)
+    number, rank = rows[limit - 1][width:]
+    return Page(entries, Position(float(rank), number).encode())

@@ -34,3 +34,15 @@ def test_an_unknown_store_is_named_without_its_password(cli: CommandLine) -> Non
     assert result.exit_code != 0
     assert "mysql:" in result.stderr
     assert "secret" not in result.stderr
+
+
+def test_what_was_purged_from_the_new_store_stays_away_and_copying_says_so(cli: CommandLine) -> None:
+    target = filled(cli)
+    cli("store", "copy", "local:", target)
+    assert cli("purge", "--near", "Where is my parcel?", "--yes", "--store", target).exit_code == 0
+    again = cli("store", "copy", "local:", target)
+    assert "0 entries copied (1 known already" in again.stdout
+    assert "1 entries were removed from TO since they were copied, and stay so (--anew" in again.stderr
+    assert cli.told("lookup", "Where is my parcel?", "--store", target, code=1)["outcome"] == "miss"
+    assert cli.told("store", "copy", "local:", target, "--anew")["entries"] == 1
+    assert cli.told("lookup", "Where is my parcel?", "--store", target)["outcome"] == "faq"

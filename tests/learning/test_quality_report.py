@@ -9,9 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schools import SHOP, UNIFORM, book_over
 
+from semcache.decision.beliefs import LabelledCase
+from semcache.decision.evidence import FEATURES
 from semcache.learning.keeping import BeliefBook
 from semcache.learning.quality import NamespaceQuality, quality_of, wilson
 from semcache.learning.quality_in_words import in_words
+from semcache.learning.routes import RouteBook
 from semcache.stores.memory import MemoryStore
 
 NOW = 1_800_000_000.0
@@ -123,3 +126,42 @@ def test_an_interval_holds_its_share_and_shrinks_with_trials(trials: int, share:
     assert successes / trials - 1e-12 <= high <= 1
     many = wilson(successes * 4, trials * 4)
     assert many[1] - many[0] < high - low
+
+
+# several processes on one store
+
+
+class Shared(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_shared = True
+
+
+def test_a_report_is_of_what_every_process_has_handed_out_and_of_every_label() -> None:
+    store = Shared()
+    here, there = book_over(store), book_over(store)
+    here.of(SHOP), there.of(SHOP)
+    audited(there, SHOP, right=5, wrong=1)
+    there.log(SHOP, "ent_1", LabelledCase((0.5,) * len(FEATURES), True), at=NOW)
+    there.save()
+    mine, theirs = quality_of(here, None, now=NOW), quality_of(there, None, now=NOW)
+    assert mine == theirs
+    assert (mine.overall.since_start.audited, mine.overall.labels) == (6, 1)
+
+
+def test_a_report_on_routes_is_of_what_every_process_has_handed_out() -> None:
+    store = Shared()
+    here, there = (RouteBook(store, tolerance=0.05, dims=4) for _ in range(2))
+    here.of(SHOP)
+    there.of(SHOP).settle("easy", UNIFORM, False, NOW)
+    there.save()
+    assert here.reports(NOW) == there.reports(NOW)
+    assert [(name, report.certificate.audited) for name, report in here.reports(NOW)] == [(SHOP, 1)]
+
+
+def test_a_report_in_one_process_alone_writes_nothing() -> None:
+    store = MemoryStore()
+    book = book_over(store)
+    audited(book, SHOP, right=1)
+    quality_of(book, None, now=NOW)
+    assert store.documents("") == []

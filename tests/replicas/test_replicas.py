@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,13 @@ def test_what_audits_prove_through_one_all_know(start_fleet: StartFleet) -> None
         assert fleet.calls in (2, 3)  # the audit, for some with a placebo; no other replica asks it again
 
 
+def labels(fleet: Fleet, replica: int) -> int:
+    """How many a replica says there are to learn from."""
+    known = fleet.http(replica, "GET", "/semcache/v1/quality").json()
+    assert known["others_within_seconds"] == {"namespaces": 1.0, "routes": 30.0}
+    return int(known["overall"]["labels"])
+
+
 def test_a_rewording_that_feedback_calls_wrong_is_answered_wrongly_by_none(start_fleet: StartFleet) -> None:
     with start_fleet(SEMCACHE_ERROR_BUDGET="0.05", **MODEL) as fleet:
         fleet.ask(0, RESET)
@@ -166,6 +174,8 @@ def test_a_rewording_that_feedback_calls_wrong_is_answered_wrongly_by_none(start
         assert text_of(served) == ANSWERS[RESET]
         report = {"message": served.json()["id"], "verdict": "wrong"}
         until(lambda: fleet.http(2, "POST", "/semcache/v1/feedback", json=report).status_code == 200, seconds=10)
+        until(lambda: labels(fleet, 2) == 1)
+        assert [labels(fleet, replica) for replica in fleet.alive] == [1] * len(fleet.alive)
         assert {text_of(answer) for answer in fleet.ask_all(REWORDED)} == {ANSWERS[REWORDED]}
         assert {text_of(answer) for answer in fleet.ask_all(RESET)} == {ANSWERS[RESET]}
 
@@ -180,6 +190,16 @@ def test_the_service_stays_up_while_a_worker_is_replaced(start_fleet: StartFleet
         until(lambda: len(set(fleet.replicas[0].pids) - set(first)) == 1)
         fleet.everywhere(lambda replica: outcome(fleet.ask(replica, QUESTION)) == "hit")
         assert fleet.calls == 1
+
+
+@pytest.mark.parametrize("start_fleet", ["workers"], indirect=True)
+def test_a_worker_that_dies_instead_of_answering_its_supervisor_is_replaced(start_fleet: StartFleet) -> None:
+    with start_fleet() as fleet:
+        first = fleet.replicas[0].pids
+        os.kill(first[0], signal.SIGSTOP)
+        time.sleep(1.5)  # it is asked every half second how it is; if it was not, this test shows less
+        os.kill(first[0], signal.SIGKILL)
+        until(lambda: len(set(fleet.replicas[0].pids) - set(first)) == 1, seconds=20)
 
 
 def test_a_store_that_goes_away_costs_hits_and_comes_back_by_itself(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from worlds import ANSWERS, MODELS, RESET, World, outcome_of, question_body, settings
+from worlds import ANSWERS, MODELS, RESET, World, outcome_of, question_body, settings, until
 
 from semcache.errors import ManifestError, SettingsError
 from semcache.service.banner import banner
@@ -120,3 +120,15 @@ def parts_of(folder: Path, **changes: Any) -> Iterator[Any]:
         yield parts
     finally:
         parts.close()
+
+
+def test_a_mistake_in_embedding_anew_does_not_end_upkeep(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def mistake(*given: Any, **options: Any) -> int:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr("semcache.curation.reembed", mistake)
+    world = make_world()
+    until(lambda: "the store works again" in caplog.text)  # the next upkeep found nothing amiss
+    assert world.ask(RESET).status_code == 200

@@ -1,23 +1,27 @@
 """A database of an older semcache is brought up to date when it is opened, and keeps everything.
 
-`database_of_m002.sql` is the dump of one that semcache wrote before exemplars had keys.
+`database_of_m002.sql` is the dump of one that semcache wrote before exemplars had keys. Of every older schema one is
+made of the rows of the present store: so a migration that is added is covered from the day on which the next one comes.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from itertools import islice
 from pathlib import Path
 
 import pytest
-from store_samples import DIMS, OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, found, ledger_row, serving
+from lived_in import EAST, NORTH, forget_batches, live_in, told
+from store_samples import DIMS, OTHER_SCOPE, SCOPE, SPACE, entry, exemplar, found, ledger_row, put, serving
 
 from semcache.entry import Kind, Label, Origin
 from semcache.stores.ledger_book import LedgerQuery, grouped
+from semcache.stores.limits import Limits
 from semcache.stores.local.examination import problems_in
-from semcache.stores.local.schema import MIGRATIONS
+from semcache.stores.local.schema import MIGRATIONS, prepare
 from semcache.stores.local.store import LocalStore
+from semcache.stores.store import Selection
 
-EAST, NORTH = embedding(1), embedding(0, 1)
 DUMP = Path(__file__).with_name("database_of_m002.sql")
 
 
@@ -90,3 +94,79 @@ def test_an_older_database_that_cannot_be_migrated_is_left_as_it_was(old_file: P
     with pytest.raises(Exception, match="syntax error"):
         LocalStore(old_file.parent, space=SPACE, dims=DIMS)
     assert schema_of(old_file) == before
+
+
+# every older schema, filled
+
+
+OLDER = list(MIGRATIONS)[:-1]
+_NOT_COPIED = {"_sqlite_migrations", "changes", "totals", "sqlite_sequence"}  # what triggers and SQLite itself keep
+
+
+def columns_of(connection: sqlite3.Connection) -> dict[str, list[str]]:
+    """Of each table, in the order in which they were made: no row is written before what it refers to."""
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY rowid")
+    return {name: [row[1] for row in connection.execute(f"PRAGMA table_info({name})")] for (name,) in tables.fetchall()}
+
+
+def older_file(file: Path, newest: str, patched: pytest.MonkeyPatch) -> None:
+    """An empty one, as a semcache left it that knew migrations up to this one."""
+    known = dict(islice(MIGRATIONS.items(), OLDER.index(newest) + 1))
+    connection = sqlite3.connect(file, isolation_level=None)
+    with patched.context() as patch:
+        patch.setattr("semcache.stores.local.schema.MIGRATIONS", known)
+        prepare(connection, file)
+    connection.close()
+
+
+def copy_rows(source_file: Path, target_file: Path) -> set[str]:
+    """Every row into the older schema, without what that has no place for; which tables and columns it has."""
+    source, target = sqlite3.connect(source_file), sqlite3.connect(target_file)
+    kept = columns_of(target)
+    for table in kept.keys() - _NOT_COPIED:
+        target.execute(f"DELETE FROM {table}")
+    for table, columns in kept.items():
+        if table not in _NOT_COPIED:
+            rows = source.execute(f"SELECT {', '.join(columns)} FROM {table}")
+            places = ", ".join("?" * len(columns))
+            target.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+    target.commit()
+    source.close()
+    target.close()
+    return set(kept) | {f"{table}.{column}" for table, columns in kept.items() for column in columns}
+
+
+@pytest.fixture(params=OLDER)
+def filled(request, tmp_path: Path, open_local, monkeypatch) -> tuple[LocalStore, Path, set[str]]:
+    """A store, the directory of one of an older schema that has its rows, and which tables and columns these were."""
+    reference = live_in(open_local(tmp_path / "reference"))
+    (tmp_path / "older").mkdir()
+    file = tmp_path / "older" / "cache.sqlite3"
+    older_file(file, request.param, monkeypatch)
+    return reference, file.parent, copy_rows(tmp_path / "reference" / "cache.sqlite3", file)
+
+
+def test_a_filled_database_of_every_older_schema_keeps_everything(filled, open_local) -> None:
+    reference, older, kept = filled
+    migrated = told(open_local(older), kept)
+    assert migrated == told(reference, kept)
+    assert migrated["entries"]
+    assert all(migrated["similar"])
+
+
+def test_a_filled_database_of_every_older_schema_can_do_all_that_a_new_one_can(filled, open_local) -> None:
+    _, older, _ = filled
+    store = open_local(older)
+    known = {each.id for _, made in store.scan() for each in made}
+    made = put(store, "k9", EAST, tags=("returns",))
+    assert not known & {each.id for each in store.exemplars(made.id)}
+    forget_batches(store)
+    live_in(store)  # over what was there
+    assert store.merge(made.id, "ent_returns") is not None
+    store.close()
+    again = open_local(older, limits=Limits(max_entries=2))
+    assert again.evict() == 1  # so it is known how much there is
+    again.delete(Selection())
+    assert again.stats().entries == again.stats().exemplars == 0
+    again.close()
+    assert problems_in(older / "cache.sqlite3") == []

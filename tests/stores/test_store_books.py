@@ -58,7 +58,10 @@ def test_pruning_keeps_the_newest_of_one_kind_and_namespace(store: Store) -> Non
     repeated = observation(at=20.0)
     store.observe([repeated, observation(at=30.0), observation(at=10.0), repeated])
     store.observe([observation(at=5.0, namespace="hotel"), observation("audit", at=5.0)])
+    assert store.count_observations("label", namespace="shop") == 4
+    assert store.count_observations("label", namespace="nowhere") == 0
     assert store.prune_observations("label", namespace="shop", keep=2) == 2
+    assert store.count_observations("label", namespace="shop") == 2
     assert times(store.observations("label", namespace="shop", limit=9)) == [30.0, 20.0]
     assert store.prune_observations("label", namespace="shop", keep=2) == 0
     assert times(store.observations("label", limit=9)) == [30.0, 20.0, 5.0]

@@ -149,6 +149,7 @@ class SideBySide(RuleBasedStateMachine):
     def read_observations(self, kind, namespace, since, limit) -> None:
         since = None if since is None else START + since
         self.both("observations", kind, namespace=namespace, since=since, limit=limit)
+        self.both("count_observations", kind, namespace=namespace or "shop")
 
     @rule(kind=kinds, namespace=namespaces, keep=st.integers(0, 5))
     def prune_observations(self, kind, namespace, keep) -> None:

@@ -9,26 +9,31 @@ from typing import IO
 
 from semcache.batching.batch_life import BatchEnded, BatchState
 from semcache.batching.message_batch import Counts
-from semcache.batching.spelling import spell
+from semcache.batching.spelling import spell, state_name
 from semcache.batching.states import Accepted
 from semcache.stores.batch_spelling import (
+    DISPATCH_COLUMNS,
+    ENDED_SQL,
     ITEM_COLUMNS,
     RECORD_COLUMNS,
     deflated,
-    inflated,
-    places_of,
+    listing_of,
+    read_bodies,
+    read_counts,
+    read_dispatch,
     read_item,
     read_record,
+    read_results,
+    record_values,
     spelled,
     spelled_counts,
-    spelled_terms,
 )
 from semcache.stores.batch_store import BatchListing, BatchRecord, Body, Change, Dispatch, Item, NewItem
+from semcache.stores.conditions import joined
 from semcache.stores.local.batch_rows import find_seq, marks, seq_of, write_change
 from semcache.stores.local.charge import release, seize
 from semcache.stores.local.database import Database
 
-_ENDED = "('succeeded', 'errored', 'canceled', 'expired')"
 _PLACES_AT_ONCE = 500
 
 
@@ -54,15 +59,11 @@ class LocalBatches:
     # arrival
 
     def begin(self, record: BatchRecord) -> None:
-        values = (
-            record.id, record.credential, record.accepted_at, record.base_url, spelled_terms(record.terms),
-            record.asked, record.sealed,
-        )  # fmt: skip
         with self._database.writing() as connection:
             connection.execute(
                 "INSERT INTO batches (id, credential, accepted_at, base_url, terms, asked, sealed, state, total) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, NULL, 0)",
-                values,
+                record_values(record),
             )
 
     def add(self, batch_id: str, first_place: int, items: Sequence[NewItem]) -> None:
@@ -109,13 +110,10 @@ class LocalBatches:
     ) -> BatchListing:
         with self._database.reading() as connection:
             after, before = find_seq(connection, after_id), find_seq(connection, before_id)
-        bounds = [("seq < ?", after), ("seq > ?", before)]
-        given = [(term, value) for term, value in bounds if value is not None]
-        where = " AND ".join(["credential = ?", *(term for term, _ in given)])
+        where, values = joined([("credential = ?", [credential]), ("seq < ?", [after]), ("seq > ?", [before])])
         order = "seq DESC" if before is None else "seq ASC"
-        found = self._records(where, credential, *(value for _, value in given), order=order, limit=limit + 1)
-        shown = found[:limit] if before is None else found[:limit][::-1]
-        return BatchListing(tuple(shown), len(found) > limit)
+        found = self._records(where, *values, order=order, limit=limit + 1)
+        return listing_of(found, limit, is_up=before is not None)
 
     def move(self, batch_id: str, state: BatchState, *, instead_of: BatchState) -> bool:
         values = (spelled(state), batch_id, spelled(instead_of))
@@ -148,12 +146,10 @@ class LocalBatches:
                 "SELECT state, count(*) FROM batch_items WHERE batch = ? GROUP BY state",
                 (seq_of(connection, batch_id),),
             ).fetchall()
-        by_state = dict(found)
-        ended = {name: by_state.pop(name, 0) for name in ("succeeded", "errored", "canceled", "expired")}
-        return Counts(processing=sum(by_state.values()), **ended)
+        return read_counts(dict(found))
 
     def items(self, batch_id: str, states: Sequence[type], *, after: int = -1, limit: int) -> list[Item]:
-        names = [each.__name__.lower() for each in states]
+        names = [state_name(each) for each in states]
         where = f"batch = ? AND place > ? AND state IN ({marks(names)})"
         return self._items(batch_id, where, [after, *names], limit)
 
@@ -168,9 +164,9 @@ class LocalBatches:
     def ready(self, batch_id: str, state: type, *, limit: int) -> list[Item]:
         where = (
             "batch = ? AND state = ? AND (behind IS NULL OR EXISTS (SELECT 1 FROM batch_items o "
-            f"WHERE o.batch = i.batch AND o.place = i.behind AND o.state IN {_ENDED}))"
+            f"WHERE o.batch = i.batch AND o.place = i.behind AND o.state IN {ENDED_SQL}))"
         )
-        return self._items(batch_id, where, [state.__name__.lower()], limit)
+        return self._items(batch_id, where, [state_name(state)], limit)
 
     def bodies(self, batch_id: str, places: Sequence[int]) -> dict[int, Body]:
         found: dict[int, Body] = {}
@@ -182,7 +178,7 @@ class LocalBatches:
                     f"SELECT place, params, shaped FROM batch_bodies WHERE batch = ? AND place IN ({marks(some)})",
                     [seq, *some],
                 )
-                found |= {place: Body(inflated(params), shaped and inflated(shaped)) for place, params, shaped in rows}
+                found |= read_bodies(rows)
         return found
 
     def twin(self, batch_id: str, twin_key: str) -> int | None:
@@ -201,14 +197,10 @@ class LocalBatches:
     def dispatches(self, batch_id: str) -> list[Dispatch]:
         with self._database.reading() as connection:
             rows = connection.execute(
-                "SELECT marker, places, tried_at, upstream_id, is_over FROM batch_dispatches "
-                "WHERE batch = ? AND is_over = 0 ORDER BY rowid",
+                f"SELECT {DISPATCH_COLUMNS} FROM batch_dispatches WHERE batch = ? AND is_over = 0 ORDER BY rowid",
                 (seq_of(connection, batch_id),),
             ).fetchall()
-        return [
-            Dispatch(marker, places_of(places), tried_at, upstream_id, bool(is_over))
-            for marker, places, tried_at, upstream_id, is_over in rows
-        ]
+        return [read_dispatch(row) for row in rows]
 
     def upstream_ids(self) -> frozenset[str]:
         with self._database.reading() as connection:
@@ -221,7 +213,7 @@ class LocalBatches:
                 "SELECT place, line FROM batch_results WHERE batch = ? AND place > ? ORDER BY place LIMIT ?",
                 (seq_of(connection, batch_id), after, limit),
             ).fetchall()
-        return [(place, inflated(line)) for place, line in rows]
+        return read_results(rows)
 
     def leave_charge(self) -> None:
         with self._charge_lock:

@@ -58,6 +58,10 @@ class LocalBooks:
         with self._database.reading() as connection:
             return observations.observations(connection, kind, namespace=namespace, since=since, limit=limit)
 
+    def count_observations(self, kind: str, *, namespace: str) -> int:
+        with self._database.reading() as connection:
+            return observations.count(connection, kind, namespace=namespace)
+
     def prune_observations(self, kind: str, *, namespace: str, keep: int) -> int:
         with self._database.writing() as connection:
             return observations.prune(connection, kind, namespace=namespace, keep=keep)

@@ -7,23 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from semcache.stores.ledger_book import Dimension, LedgerGroup, LedgerQuery, LedgerRow
-from semcache.stores.ledger_rows import COLUMNS, row_from, values_of
+from semcache.stores.ledger_rows import COLUMNS, COUNTED, KEYS, condition, row_from, values_of
 from semcache.stores.ledger_spelling import dollars_of
 
 _KEYS: dict[Dimension, str] = {
-    "outcome": "outcome",
-    "namespace": "namespace",
-    "label": "label",
-    "model": "requested_model",
-    "served": "served_model",
-    "tag": "coalesce(tag.value, '')",
+    **KEYS,
     "minute": "strftime('%Y-%m-%dT%H:%MZ', at, 'unixepoch')",
     "hour": "strftime('%Y-%m-%dT%H:00Z', at, 'unixepoch')",
     "day": "strftime('%Y-%m-%d', at, 'unixepoch')",
 }
-_COUNTED = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 # In two parts, because the sum of pico-dollars leaves 64 bits at nine million dollars.
 _MONEY = "sum({0} / 1000000), sum({0} % 1000000)"
+_MARK = "?"
+_HAS_TAG = "EXISTS (SELECT 1 FROM json_each(tags) AS one WHERE one.value = ?)"
 
 
 def book(connection: sqlite3.Connection, rows: Sequence[LedgerRow]) -> None:
@@ -33,7 +29,7 @@ def book(connection: sqlite3.Connection, rows: Sequence[LedgerRow]) -> None:
 
 def groups(connection: sqlite3.Connection, query: LedgerQuery) -> list[LedgerGroup]:
     """Sums by key, in the order of the keys."""
-    where, values = _condition(query)
+    where, values = condition(query, mark=_MARK, has_tag=_HAS_TAG)
     keys = [_KEYS[dimension] for dimension in query.by]
     source = "ledger" + (" LEFT JOIN json_each(tags) AS tag" if "tag" in query.by else "")
     order = f" GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}" if keys else ""
@@ -44,7 +40,7 @@ def groups(connection: sqlite3.Connection, query: LedgerQuery) -> list[LedgerGro
         f"SELECT {summed} FROM {source}, json_each(parts) AS part WHERE {where}{grouping}", values
     ):
         parts.setdefault(tuple(key), {})[name] = dollars_of(micro * 1_000_000 + pico)
-    counted = ", ".join(f"sum({column})" for column in _COUNTED)
+    counted = ", ".join(f"sum({column})" for column in COUNTED)
     money = ", ".join(_MONEY.format(column) for column in ("baseline_pico_usd", "cost_pico_usd"))
     found = connection.execute(
         f"SELECT {', '.join([*keys, counted, money])} FROM {source} WHERE {where}{order}", values
@@ -55,7 +51,7 @@ def groups(connection: sqlite3.Connection, query: LedgerQuery) -> list[LedgerGro
 def rows_behind(
     connection: sqlite3.Connection, query: LedgerQuery, *, after: int, limit: int
 ) -> list[tuple[int, LedgerRow]]:
-    where, values = _condition(query)
+    where, values = condition(query, mark=_MARK, has_tag=_HAS_TAG)
     found = connection.execute(
         f"SELECT seq, {', '.join(COLUMNS)} FROM ledger WHERE seq > ? AND {where} ORDER BY seq LIMIT ?",
         [after, *values, limit],
@@ -67,19 +63,6 @@ def replace(connection: sqlite3.Connection, since: float, until: float, rows: Se
     gone = connection.execute("DELETE FROM ledger WHERE at >= ? AND at < ?", (since, until)).rowcount
     book(connection, rows)
     return gone
-
-
-def _condition(query: LedgerQuery) -> tuple[str, list[object]]:
-    terms: list[tuple[str, list[object]]] = [
-        ("at >= ?", [query.since]),
-        ("at < ?", [query.until]),
-        ("namespace = ?", [query.namespace]),
-        ("label = ?", [query.label]),
-        ("(requested_model = ? OR served_model = ?)", [query.model, query.model]),
-        ("EXISTS (SELECT 1 FROM json_each(tags) AS one WHERE one.value = ?)", [query.tag]),
-    ]
-    given = [(term, values) for term, values in terms if values[0] is not None]
-    return " AND ".join(["1", *(term for term, _ in given)]), [value for _, values in given for value in values]
 
 
 def _group(row: Sequence[Any], width: int, parts: dict[tuple[str, ...], dict[str, Any]]) -> LedgerGroup:

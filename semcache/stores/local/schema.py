@@ -73,7 +73,7 @@ _BOOKKEEPING = (
         DELETE FROM changes WHERE seq <= NEW.seq - {LOG_LENGTH};
     END""",
     "CREATE TABLE totals (entries INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT",
-    "INSERT INTO totals VALUES (0, 0)",
+    "INSERT INTO totals SELECT count(*), ifnull(sum(bytes), 0) FROM entries",
     """CREATE TRIGGER entry_added AFTER INSERT ON entries BEGIN
         UPDATE totals SET entries = entries + 1, bytes = bytes + NEW.bytes;
     END""",

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from semcache.entry import Entry, Kind
+from semcache.stores.conditions import joined, plain_terms
 from semcache.stores.local.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, entry_from
-from semcache.stores.paging import Order, Place, Position
+from semcache.stores.paging import Order, Place
 from semcache.stores.store import Page, Selection, StoreStats
 from semcache.stores.stored import encoded
+from semcache.stores.stored_rows import page_of
 
 SCAN_CHUNK = 200
 _RANKS = {Order.NEWEST: "e.created_at", Order.HITS: "e.hits"}
@@ -31,11 +33,7 @@ def page(connection: sqlite3.Connection, selection: Selection, place: Place, *, 
         f"WHERE {where} AND +e.expires_at > ? {order} LIMIT ?) {order}",
         (*values, now, place.limit + 1),
     ).fetchall()
-    entries = tuple(entry_from(row[:ENTRY_WIDTH]) for row in rows[: place.limit])
-    if len(rows) <= place.limit:
-        return Page(entries, None)
-    seq, last_rank = rows[place.limit - 1][ENTRY_WIDTH:]
-    return Page(entries, Position(float(last_rank), seq).encode())
+    return page_of(rows, place.limit, width=ENTRY_WIDTH, read=entry_from)
 
 
 def count(connection: sqlite3.Connection, selection: Selection, *, now: float) -> int:
@@ -100,21 +98,14 @@ def stats(connection: sqlite3.Connection, *, now: float) -> StoreStats:
 
 def _condition(selection: Selection) -> tuple[str, list[object]]:
     """A WHERE condition over `entries e`, and what it binds."""
-    terms: list[tuple[str, tuple[object, ...]]] = [("1", ())]
-    if selection.namespace is not None:
-        terms.append(("e.namespace = ?", (selection.namespace,)))
-    if selection.tag is not None:
-        terms.append(("e.seq IN (SELECT entry FROM entry_tags WHERE tag = ?)", (selection.tag,)))
-    if selection.model is not None:
-        terms.append(("? IN (e.requested_model, e.served_model)", (selection.model,)))
-    if selection.kind is not None:
-        terms.append(("e.kind = ?", (selection.kind.value,)))
-    if selection.created_before is not None:
-        terms.append(("e.created_at < ?", (selection.created_before,)))
-    if selection.entry_ids is not None:
-        terms.append(("e.id IN (SELECT value FROM json_each(?))", (json.dumps(selection.entry_ids),)))
+    ids = None if selection.entry_ids is None else json.dumps(selection.entry_ids)
+    terms = [
+        *plain_terms(selection, mark="?"),
+        ("e.seq IN (SELECT entry FROM entry_tags WHERE tag = ?)", [selection.tag]),
+        ("e.id IN (SELECT value FROM json_each(?))", [ids]),
+    ]
     if selection.text is not None:
         question = "instr(casefolded((SELECT question FROM bodies WHERE entry = e.seq)), ?) > 0"
         answered = "SELECT 1 FROM exemplars WHERE entry = e.seq AND label = 1 AND instr(casefolded(text), ?) > 0"
-        terms.append((f"({question} OR EXISTS ({answered}))", (encoded(selection.text.casefold()),) * 2))
-    return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]
+        terms.append((f"({question} OR EXISTS ({answered}))", [encoded(selection.text.casefold())] * 2))
+    return joined(terms)

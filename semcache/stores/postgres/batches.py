@@ -7,27 +7,31 @@ from contextlib import contextmanager
 
 from semcache.batching.batch_life import BatchEnded, BatchState
 from semcache.batching.message_batch import Counts
-from semcache.batching.spelling import spell
+from semcache.batching.spelling import spell, state_name
 from semcache.batching.states import Accepted
 from semcache.stores.batch_spelling import (
+    DISPATCH_COLUMNS,
+    ENDED_SQL,
     ITEM_COLUMNS,
     RECORD_COLUMNS,
-    inflated,
-    places_of,
+    listing_of,
+    read_bodies,
+    read_counts,
+    read_dispatch,
     read_item,
     read_record,
+    read_results,
+    record_values,
     spelled,
     spelled_counts,
-    spelled_terms,
 )
 from semcache.stores.batch_store import BatchListing, BatchRecord, Body, Change, Dispatch, Item, NewItem
+from semcache.stores.conditions import joined
 from semcache.stores.postgres.batch_rows import find_seq, insert_items, seq_of, write_change
 from semcache.stores.postgres.charge import Charge
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.database import PATIENT_SECONDS, Database
 from semcache.stores.postgres.now import Now
-
-_ENDED = "('succeeded', 'errored', 'canceled', 'expired')"
 
 
 class PostgresBatches:
@@ -53,11 +57,8 @@ class PostgresBatches:
             connection.execute(
                 "INSERT INTO semcache.batches (id, credential, accepted_at, base_url, terms, asked, sealed, state, "
                 "total) VALUES (%s, %s, %s, %s, %s, %s, %s, NULL, 0)",
-                (
-                    record.id, record.credential, record.accepted_at, record.base_url, spelled_terms(record.terms),
-                    record.asked, record.sealed,
-                ),
-            )  # fmt: skip
+                record_values(record),
+            )
 
     def add(self, batch_id: str, first_place: int, items: Sequence[NewItem]) -> None:
         accepted = spell(Accepted())["state"]
@@ -102,13 +103,10 @@ class PostgresBatches:
     ) -> BatchListing:
         with self._database.reading() as connection:
             after, before = find_seq(connection, after_id), find_seq(connection, before_id)
-        bounds = [("seq < %s", after), ("seq > %s", before)]
-        given = [(term, value) for term, value in bounds if value is not None]
-        where = " AND ".join(["credential = %s", *(term for term, _ in given)])
+        where, values = joined([("credential = %s", [credential]), ("seq < %s", [after]), ("seq > %s", [before])])
         order = "seq DESC" if before is None else "seq ASC"
-        found = self._records(where, credential, *(value for _, value in given), order=order, limit=limit + 1)
-        shown = found[:limit] if before is None else found[:limit][::-1]
-        return BatchListing(tuple(shown), len(found) > limit)
+        found = self._records(where, *values, order=order, limit=limit + 1)
+        return listing_of(found, limit, is_up=before is not None)
 
     def move(self, batch_id: str, state: BatchState, *, instead_of: BatchState) -> bool:
         values = (spelled(state), batch_id, spelled(instead_of))
@@ -144,12 +142,10 @@ class PostgresBatches:
                 "SELECT state, count(*) FROM semcache.batch_items WHERE batch = %s GROUP BY state",
                 (seq_of(connection, batch_id),),
             ).fetchall()
-        by_state: dict[str, int] = dict(found)
-        ended = {name: by_state.pop(name, 0) for name in ("succeeded", "errored", "canceled", "expired")}
-        return Counts(processing=sum(by_state.values()), **ended)
+        return read_counts(dict(found))
 
     def items(self, batch_id: str, states: Sequence[type], *, after: int = -1, limit: int) -> list[Item]:
-        names = [each.__name__.lower() for each in states]
+        names = [state_name(each) for each in states]
         return self._items(batch_id, "batch = %s AND place > %s AND state = ANY(%s)", [after, names], limit)
 
     def items_at(self, batch_id: str, places: Sequence[int]) -> list[Item]:
@@ -158,9 +154,9 @@ class PostgresBatches:
     def ready(self, batch_id: str, state: type, *, limit: int) -> list[Item]:
         where = (
             "batch = %s AND state = %s AND (behind IS NULL OR EXISTS (SELECT 1 FROM semcache.batch_items o "
-            f"WHERE o.batch = i.batch AND o.place = i.behind AND o.state IN {_ENDED}))"
+            f"WHERE o.batch = i.batch AND o.place = i.behind AND o.state IN {ENDED_SQL}))"
         )
-        return self._items(batch_id, where, [state.__name__.lower()], limit)
+        return self._items(batch_id, where, [state_name(state)], limit)
 
     def bodies(self, batch_id: str, places: Sequence[int]) -> dict[int, Body]:
         with self._database.reading(seconds=PATIENT_SECONDS) as connection:
@@ -169,7 +165,7 @@ class PostgresBatches:
                 (seq_of(connection, batch_id), list(places)),
                 binary=True,
             ).fetchall()
-        return {place: Body(inflated(params), shaped and inflated(shaped)) for place, params, shaped in rows}
+        return read_bodies(rows)
 
     def twin(self, batch_id: str, twin_key: str) -> int | None:
         with self._database.reading() as connection:
@@ -186,12 +182,12 @@ class PostgresBatches:
     def dispatches(self, batch_id: str) -> list[Dispatch]:
         with self._database.reading(seconds=PATIENT_SECONDS) as connection:
             rows = connection.execute(
-                "SELECT marker, places, tried_at, upstream_id, is_over FROM semcache.batch_dispatches "
+                f"SELECT {DISPATCH_COLUMNS} FROM semcache.batch_dispatches "
                 "WHERE batch = %s AND NOT is_over ORDER BY seq",
                 (seq_of(connection, batch_id),),
                 binary=True,
             ).fetchall()
-        return [Dispatch(marker, places_of(places), *rest) for marker, places, *rest in rows]
+        return [read_dispatch(row) for row in rows]
 
     def upstream_ids(self) -> frozenset[str]:
         with self._database.reading(seconds=PATIENT_SECONDS) as connection:
@@ -208,7 +204,7 @@ class PostgresBatches:
                 (seq_of(connection, batch_id), after, limit),
                 binary=True,
             ).fetchall()
-        return [(place, inflated(line)) for place, line in rows]
+        return read_results(rows)
 
     @contextmanager
     def _working(self) -> Iterator[Connection]:

@@ -6,24 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from semcache.stores.ledger_book import Dimension, LedgerGroup, LedgerQuery, LedgerRow
-from semcache.stores.ledger_rows import COLUMNS, row_from, values_of
+from semcache.stores.ledger_rows import COLUMNS, COUNTED, KEYS, condition, row_from, values_of
 from semcache.stores.ledger_spelling import dollars_of
 from semcache.stores.postgres.connections import Connection
 
 _KEYS: dict[Dimension, str] = {
-    "outcome": "outcome",
-    "namespace": "namespace",
-    "label": "label",
-    "model": "requested_model",
-    "served": "served_model",
-    "tag": "coalesce(tag.value, '')",
+    **KEYS,
     "minute": """to_char(to_timestamp(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')""",
     "hour": """to_char(to_timestamp(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24":00Z"')""",
     "day": "to_char(to_timestamp(at) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
 }
-_COUNTED = ("requests", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 _MONEY = ("baseline_pico_usd", "cost_pico_usd")  # numeric: the sum of pico-dollars leaves 64 bits
 _AS_TEXT = {"tags": "tags::text", "parts": "parts::text"}
+_MARK = "%s"
+_HAS_TAG = "tags ? %s"
 
 
 def book(connection: Connection, rows: Sequence[LedgerRow]) -> None:
@@ -37,7 +33,7 @@ def book(connection: Connection, rows: Sequence[LedgerRow]) -> None:
 
 def groups(connection: Connection, query: LedgerQuery) -> list[LedgerGroup]:
     """Sums by key, in the order of the keys."""
-    where, values = _condition(query)
+    where, values = condition(query, mark=_MARK, has_tag=_HAS_TAG)
     keys = [_KEYS[dimension] for dimension in query.by]
     source = "semcache.ledger"
     if "tag" in query.by:
@@ -50,7 +46,7 @@ def groups(connection: Connection, query: LedgerQuery) -> list[LedgerGroup]:
         values,
     ).fetchall():
         parts.setdefault(tuple(key), {})[name] = dollars_of(int(pico))
-    sums = [f"sum({column})::bigint" for column in _COUNTED] + [f"sum({column})" for column in _MONEY]
+    sums = [f"sum({column})::bigint" for column in COUNTED] + [f"sum({column})" for column in _MONEY]
     grouping = f" GROUP BY {', '.join(keys)}" if keys else ""
     found = connection.execute(
         f"SELECT {', '.join([*keys, *sums])} FROM {source} WHERE {where}{grouping}", values
@@ -60,7 +56,7 @@ def groups(connection: Connection, query: LedgerQuery) -> list[LedgerGroup]:
 
 
 def rows_behind(connection: Connection, query: LedgerQuery, *, after: int, limit: int) -> list[tuple[int, LedgerRow]]:
-    where, values = _condition(query)
+    where, values = condition(query, mark=_MARK, has_tag=_HAS_TAG)
     columns = ", ".join(_AS_TEXT.get(column, column) for column in COLUMNS)
     found = connection.execute(
         f"SELECT seq, {columns} FROM semcache.ledger WHERE seq > %s AND {where} ORDER BY seq LIMIT %s",
@@ -78,19 +74,6 @@ def replace(connection: Connection, since: float, until: float, rows: Sequence[L
 
 def _is_pico(column: str) -> bool:
     return column in _MONEY
-
-
-def _condition(query: LedgerQuery) -> tuple[str, list[object]]:
-    terms: list[tuple[str, list[object]]] = [
-        ("at >= %s", [query.since]),
-        ("at < %s", [query.until]),
-        ("namespace = %s", [query.namespace]),
-        ("label = %s", [query.label]),
-        ("(requested_model = %s OR served_model = %s)", [query.model, query.model]),
-        ("tags ? %s", [query.tag]),
-    ]
-    given = [(term, values) for term, values in terms if values[0] is not None]
-    return " AND ".join(["true", *(term for term, _ in given)]), [value for _, values in given for value in values]
 
 
 def _group(row: Sequence[Any], width: int, parts: dict[tuple[str, ...], dict[str, Any]]) -> LedgerGroup:

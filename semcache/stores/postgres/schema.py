@@ -90,6 +90,7 @@ _TOTALS = (
     "FOR EACH STATEMENT EXECUTE FUNCTION semcache.entries_removed()",
     "CREATE TRIGGER entries_resized AFTER UPDATE ON semcache.entries REFERENCING OLD TABLE AS removed "
     "NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION semcache.entries_resized()",
+    "INSERT INTO semcache.totals SELECT count(*), sum(bytes) FROM semcache.entries HAVING count(*) > 0",
 )
 
 _AGREEMENT = (

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from semcache.entry import Entry, Kind
-from semcache.stores.paging import Order, Place, Position
+from semcache.stores.conditions import joined, plain_terms
+from semcache.stores.paging import Order, Place
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.rows import ENTRIES, ENTRY_COLUMNS, ENTRY_WIDTH, entry_from
 from semcache.stores.store import Page, Selection, StoreStats
 from semcache.stores.stored import encoded
+from semcache.stores.stored_rows import page_of
 
 SCAN_CHUNK = 200
 _RANKS = {Order.NEWEST: "e.created_at", Order.HITS: "u.hits"}
@@ -32,11 +34,7 @@ def page(connection: Connection, selection: Selection, place: Place, *, now: str
         (*values, place.limit + 1),
         binary=True,
     ).fetchall()
-    entries = tuple(entry_from(row[:ENTRY_WIDTH]) for row in rows[: place.limit])
-    if len(rows) <= place.limit:
-        return Page(entries, None)
-    seq, last_rank = rows[place.limit - 1][ENTRY_WIDTH:]
-    return Page(entries, Position(float(last_rank), seq).encode())
+    return page_of(rows, place.limit, width=ENTRY_WIDTH, read=entry_from)
 
 
 def count(connection: Connection, selection: Selection, *, now: str) -> int:
@@ -114,26 +112,18 @@ def stats(connection: Connection, *, now: str) -> StoreStats:
 
 def _condition(selection: Selection) -> tuple[str, list[object]]:
     """A WHERE condition over `entries e`, and what it binds."""
-    terms: list[tuple[str, tuple[object, ...]]] = [("true", ())]
-    if selection.namespace is not None:
-        terms.append(("e.namespace = %s", (selection.namespace,)))
-    if selection.tag is not None:
-        terms.append(("e.tags @> %s::text[]", ([selection.tag],)))
-    if selection.model is not None:
-        terms.append(("%s IN (e.requested_model, e.served_model)", (selection.model,)))
-    if selection.kind is not None:
-        terms.append(("e.kind = %s", (selection.kind.value,)))
-    if selection.created_before is not None:
-        terms.append(("e.created_at < %s", (selection.created_before,)))
-    if selection.entry_ids is not None:
-        terms.append(("e.id = ANY(%s)", (list(selection.entry_ids),)))
+    terms = [
+        *plain_terms(selection, mark="%s"),
+        ("e.tags @> %s::text[]", [None if selection.tag is None else [selection.tag]]),
+        ("e.id = ANY(%s)", [None if selection.entry_ids is None else list(selection.entry_ids)]),
+    ]
     if selection.text is not None:
         question = f"SELECT 1 FROM semcache.bodies b WHERE b.entry = e.seq AND {_mentions('b', 'question')}"
         answered = (
             f"SELECT 1 FROM semcache.exemplars x WHERE x.entry = e.seq AND x.label = 1 AND {_mentions('x', 'text')}"
         )
-        terms.append((f"(EXISTS ({question}) OR EXISTS ({answered}))", (encoded(selection.text.casefold()),) * 2))
-    return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]
+        terms.append((f"(EXISTS ({question}) OR EXISTS ({answered}))", [encoded(selection.text.casefold())] * 2))
+    return joined(terms)
 
 
 def _mentions(table: str, column: str) -> str:

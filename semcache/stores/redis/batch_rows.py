@@ -6,31 +6,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from semcache.batching.batch_life import Terms
-from semcache.batching.message_batch import Counts
 from semcache.batching.spelling import spell, unspell
 from semcache.batching.splitting import Prefix
-from semcache.batching.states import (
-    Accepted,
-    Canceled,
-    Duplicate,
-    Errored,
-    Expired,
-    ItemState,
-    Sent,
-    Submitting,
-    Succeeded,
-    Waiting,
-)
-from semcache.stores.batch_spelling import deflated, read_state, spelled_terms
+from semcache.batching.states import ItemState
+from semcache.stores import batch_spelling
+from semcache.stores.batch_spelling import deflated, spelled_terms
 from semcache.stores.batch_store import NO_PREFIX, BatchRecord, Change, Dispatch, Item
 from semcache.stores.redis.link import Word
-
-STATES = tuple(
-    each.__name__.lower()
-    for each in (Accepted, Duplicate, Waiting, Submitting, Sent, Succeeded, Errored, Canceled, Expired)
-)
-ENDED = ("succeeded", "errored", "canceled", "expired")
 
 
 def write_record(record: BatchRecord) -> str:
@@ -40,19 +22,8 @@ def write_record(record: BatchRecord) -> str:
 
 def read_record(stored: Sequence[Any]) -> BatchRecord:
     told, asked, is_sealed, sealed, state, total, counts = stored
-    batch_id, credential, accepted_at, base_url, terms = json.loads(told)
-    return BatchRecord(
-        batch_id,
-        credential,
-        accepted_at,
-        base_url,
-        terms=Terms(*json.loads(terms)),
-        asked=asked,
-        sealed=sealed if is_sealed else None,
-        state=read_state(state.decode()) if state else None,
-        total=int(total),
-        counts=Counts(**json.loads(counts)) if counts else None,
-    )
+    told = (*json.loads(told), asked, sealed if is_sealed else None)
+    return batch_spelling.read_record((*told, state.decode() if state else None, int(total), counts or None))
 
 
 def write_item_state(state: ItemState) -> str:

@@ -12,14 +12,13 @@ from typing import Any
 
 from semcache.batching.batch_life import BatchEnded, BatchState
 from semcache.batching.message_batch import Counts
+from semcache.batching.spelling import STATE_NAMES, state_name
 from semcache.batching.states import Accepted
 from semcache.errors import StoreError
-from semcache.stores.batch_spelling import deflated, inflated, spelled_counts
+from semcache.stores.batch_spelling import deflated, listing_of, read_bodies, read_counts, read_results, spelled_counts
 from semcache.stores.batch_spelling import spelled as spelled_state
 from semcache.stores.batch_store import BatchListing, BatchRecord, Body, Change, Dispatch, Item, NewItem
 from semcache.stores.redis.batch_rows import (
-    ENDED,
-    STATES,
     read_dispatch,
     read_item,
     read_record,
@@ -110,8 +109,7 @@ class RedisBatches:
             found += self._records(portion)
             if len(found) > limit:
                 break
-        shown = found[:limit] if before is None else found[:limit][::-1]
-        return BatchListing(tuple(shown), len(found) > limit)
+        return listing_of(found, limit, is_up=before is not None)
 
     def move(self, batch_id: str, state: BatchState, *, instead_of: BatchState) -> bool:
         return bool(self._run("move", batch_id, spelled_state(state), spelled_state(instead_of)))
@@ -122,32 +120,31 @@ class RedisBatches:
         self._link.send("ZREM", f"{self._register}:open", batch_id)
 
     def archive(self, batch_id: str, state: BatchState) -> None:
-        _checked(self._run("archive", batch_id, spelled_state(state), " ".join(STATES)))
+        _checked(self._run("archive", batch_id, spelled_state(state), " ".join(STATE_NAMES)))
         self._link.send("ZREM", f"{self._register}:kept", batch_id)
 
     def delete(self, batch_id: str) -> None:
-        self._run("delete", batch_id, " ".join(STATES))
+        self._run("delete", batch_id, " ".join(STATE_NAMES))
         self._link.run(script("unregister_batch"), self._register, batch_id)
 
     # requests
 
     def counts(self, batch_id: str) -> Counts:
-        by_state = dict(zip(STATES, _checked(self._run("counts", batch_id, *STATES)), strict=True))
-        ended = {name: by_state.pop(name) for name in ENDED}
-        return Counts(processing=sum(by_state.values()), **ended)
+        counted = _checked(self._run("counts", batch_id, *STATE_NAMES))
+        return read_counts(dict(zip(STATE_NAMES, counted, strict=True)))
 
     def items(self, batch_id: str, states: Sequence[type], *, after: int = -1, limit: int) -> list[Item]:
-        return self._items("items", batch_id, after, limit, *(each.__name__.lower() for each in states))
+        return self._items("items", batch_id, after, limit, *(state_name(each) for each in states))
 
     def items_at(self, batch_id: str, places: Sequence[int]) -> list[Item]:
         return self._items("items_at", batch_id, *sorted(places))
 
     def ready(self, batch_id: str, state: type, *, limit: int) -> list[Item]:
-        return self._items("ready", batch_id, state.__name__.lower(), limit)
+        return self._items("ready", batch_id, state_name(state), limit)
 
     def bodies(self, batch_id: str, places: Sequence[int]) -> dict[int, Body]:
         found = _checked(self._run("bodies", batch_id, *places))
-        return {place: Body(inflated(params), inflated(shaped) if shaped else None) for place, params, shaped in found}
+        return read_bodies(found)
 
     def twin(self, batch_id: str, twin_key: str) -> int | None:
         (place,) = _checked(self._run("twin", batch_id, twin_key))
@@ -167,8 +164,7 @@ class RedisBatches:
         return frozenset(upstream_id.decode() for found in sets for upstream_id in found)
 
     def results(self, batch_id: str, *, after: int = -1, limit: int) -> list[tuple[int, bytes]]:
-        found = _checked(self._run("results", batch_id, after, limit))
-        return [(int(place), inflated(line)) for place, line in found]
+        return read_results(_checked(self._run("results", batch_id, after, limit)))
 
     def _records(self, ids: Any) -> Iterator[BatchRecord]:
         """Those that have been accepted."""

@@ -67,6 +67,9 @@ class RedisBooks:
         found = self._link.run(script("observations"), self._observations, among, bound, max(0, limit))
         return [_observation(stored) for stored in found]
 
+    def count_observations(self, kind: str, *, namespace: str) -> int:
+        return int(self._link.send("ZCARD", f"{self._observations}:of:{spelled(kind)}:{spelled(namespace)}"))
+
     def prune_observations(self, kind: str, *, namespace: str, keep: int) -> int:
         words = (spelled(kind), spelled(namespace), max(0, keep))
         return int(self._link.run(script("observations_prune"), self._observations, *words))

@@ -69,8 +69,13 @@ def test_hanging_answer_is_counted_while_it_hangs(desk, ask):
     request = UpstreamRequest(
         "POST", "/v1/messages", "", (*desk.headers.items(), ("x-simulator-fault", "hang")), json.dumps(ask()).encode()
     )
+
+    async def hung_up() -> None:
+        async with asyncio.timeout(0.01):
+            await desk.simulator.open(request)
+
     with pytest.raises(TimeoutError):
-        asyncio.run(asyncio.wait_for(desk.simulator.open(request), 0.01))
+        asyncio.run(hung_up())
     assert desk.simulator.call_count == 1
 
 
