@@ -148,8 +148,8 @@ class Service:
             except SemcacheError as error:
                 logger.error("the cache stays off until a restart: %s: %s", type(error).__name__, error)
                 return
-            except Exception:  # nobody looks at a task that has ended by itself
-                logger.exception("the cache stays off until a restart")
+            except Exception as error:  # nobody looks at a task that has ended by itself
+                logger.error("the cache stays off until a restart: unforeseen %s", type(error).__name__)
                 return
             self.parts.unused = None  # it belongs to the new parts by now
             self._former.append(self.parts)
@@ -218,9 +218,9 @@ class Service:
                 logger.info("embedded anew by %s: %d entries", self.settings.embedder, count)
         except (StoreError, EmbedderError) as error:
             return str(error)
-        except Exception:  # what comes after it must not end with it
-            logger.exception("embedding anew failed")
-            return "embedding anew failed; see the log"
+        except Exception as error:  # what comes after it must not end with it
+            logger.error("embedding anew failed: unforeseen %s", type(error).__name__)
+            return f"embedding anew failed: {type(error).__name__}"
         return ""
 
     def _tidied(self, *, sweep: bool, prune: bool) -> str:
@@ -241,9 +241,9 @@ class Service:
                 roll_up(assembly.store, now=assembly.cache.now(), **days)
         except StoreError as error:
             return str(error)
-        except Exception:  # upkeep that stops for ever would be worse than any single failure
-            logger.exception("upkeep failed")
-            return "upkeep failed; see the log"
+        except Exception as error:  # upkeep that stops for ever would be worse than any single failure
+            logger.error("upkeep failed: unforeseen %s", type(error).__name__)
+            return f"upkeep failed: {type(error).__name__}"
         return ""
 
     def _note(self, trouble: str) -> None:

@@ -73,8 +73,8 @@ class _Voice:
             await asyncio.sleep(_EVERY_SECONDS)
             try:
                 await asyncio.to_thread(self.tell)
-            except Exception:  # the others would never notice
-                logger.exception("telling the other workers failed")
+            except Exception as error:  # the others would never notice
+                logger.error("telling the other workers failed: unforeseen %s", type(error).__name__)
 
     def tell(self) -> None:
         """Put down what this worker has counted and decided."""

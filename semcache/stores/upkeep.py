@@ -64,6 +64,6 @@ class Chore:
                 continue
             except StoreError as error:
                 logger.warning("%s put off: %s", self._name, error)
-            except Exception:  # a dead thread would never be noticed
-                logger.exception("%s failed", self._name)
+            except Exception as error:  # a dead thread would never be noticed; its text may hold a prompt
+                logger.error("%s failed: unforeseen %s", self._name, type(error).__name__)
             self._stopped.wait(PAUSE_SECONDS)
