@@ -10,6 +10,7 @@ import pytest
 from fakes import Clock
 from store_samples import DIMS, SPACE
 
+from semcache.entry import Candidate, Embedding, Scope
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
@@ -26,11 +27,22 @@ LOCAL_TUNINGS = {
 }
 
 
-URLS = {"postgres": "postgres_url", "redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+class HeldInMemory(PostgresStore):
+    """Every scope is searched in memory, however small, from its first search on."""
+
+    def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
+        projections = self._neighbours.projections
+        if projections is not None and projections.find(scope) is None:
+            projections.load(scope)
+        return super().nearest(scope, embedding, k=k)
+
+
+POSTGRES_STORES = {"postgres": PostgresStore, "postgres-held": HeldInMemory}
+URLS = {**dict.fromkeys(POSTGRES_STORES, "postgres_url"), "redis": "redis_url", "redis-cluster": "redis_cluster_url"}
 
 
 @pytest.fixture(
-    params=["memory", *LOCAL_TUNINGS, "postgres", "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)]
+    params=["memory", *LOCAL_TUNINGS, *POSTGRES_STORES, "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)]
 )
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
     """Opens stores of one kind, on one clock; local ones share a directory, others a database or their keys."""
@@ -40,8 +52,9 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> 
     def open_one(**options: Any) -> Store:
         if request.param == "memory":
             store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
-        elif request.param == "postgres":
-            store = PostgresStore(read_address(url), space=SPACE, dims=DIMS, clock=clock, **options)
+        elif request.param in POSTGRES_STORES:
+            kind = POSTGRES_STORES[request.param]
+            store = kind(read_address(url), space=SPACE, dims=DIMS, clock=clock, **options)
         elif request.param in URLS:
             store = RedisStore(url, space=SPACE, dims=DIMS, clock=clock, **options)
         else:
