@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from fakes import Clock
+from held_in_memory import HeldInMemory
 from store_samples import DIMS, SPACE
 
-from semcache.entry import Candidate, Embedding, Scope
 from semcache.stores.local.store import LocalStore
 from semcache.stores.local.tuning import Tuning
 from semcache.stores.memory import MemoryStore
@@ -25,16 +25,6 @@ LOCAL_TUNINGS = {
     # Every search goes through an index, and nothing is remembered.
     "local-indexed": Tuning(direct_exemplars=0, remembered_bytes=0),
 }
-
-
-class HeldInMemory(PostgresStore):
-    """Every scope is searched in memory, however small, from its first search on."""
-
-    def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
-        projections = self._neighbours.projections
-        if projections is not None and projections.find(scope) is None:
-            projections.load(scope)
-        return super().nearest(scope, embedding, k=k)
 
 
 POSTGRES_STORES = {"postgres": PostgresStore, "postgres-held": HeldInMemory}
@@ -107,8 +97,8 @@ def open_postgres(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
     """Opens stores on one database: as many replicas, on the server's clock unless one is given."""
     opened: list[PostgresStore] = []
 
-    def open_one(url: str = postgres_url, **options: Any) -> PostgresStore:
-        opened.append(PostgresStore(read_address(url), **{"space": SPACE, "dims": DIMS, **options}))
+    def open_one(url: str = postgres_url, kind: type[PostgresStore] = PostgresStore, **options: Any) -> PostgresStore:
+        opened.append(kind(read_address(url), **{"space": SPACE, "dims": DIMS, **options}))
         return opened[-1]
 
     yield open_one

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from semcache.entry import Entry, Scope
+from semcache.entry import Entry
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.preparing import Space
-from semcache.stores.postgres.rows import ENTRY_COLUMNS, ENTRY_WIDTH, EXEMPLAR_COLUMNS, entry_from, scope_id
+from semcache.stores.postgres.rows import ENTRY_COLUMNS, ENTRY_WIDTH, EXEMPLAR_COLUMNS, entry_from
 from semcache.stores.recollection import Pair
 from semcache.stores.stored_rows import Row, exemplar_from
 
@@ -18,10 +18,9 @@ _WHOLE = (
     "ON e.seq = x.entry JOIN semcache.bodies b ON b.entry = e.seq JOIN semcache.uses u ON u.entry = e.seq "
     "WHERE x.id = ANY(%(missing)s)"
 )
-_THERE = "FROM semcache.vectors WHERE scope = %(scope)s AND space = %(space)s AND exemplar = ANY(%(known)s)"
+_THERE = "FROM semcache.exemplars WHERE id = ANY(%(known)s)"
 _NOTHING_ELSE = ", ".join(
-    "exemplar" if place == ENTRY_WIDTH + _ID else "NULL"
-    for place in range(ENTRY_WIDTH + len(EXEMPLAR_COLUMNS.split(", ")))
+    "id" if place == ENTRY_WIDTH + _ID else "NULL" for place in range(ENTRY_WIDTH + len(EXEMPLAR_COLUMNS.split(", ")))
 )
 
 
@@ -31,12 +30,12 @@ def fetch(connection: Connection, exemplar_ids: Sequence[int], space: Space) -> 
 
 
 def still_there(
-    connection: Connection, scope: Scope, known: Sequence[int], *, missing: Sequence[int], space: Space
+    connection: Connection, known: Sequence[int], *, missing: Sequence[int], space: Space
 ) -> tuple[set[int], dict[int, Pair]]:
-    """Of exemplars of one scope: which of the known ones exist, and as `fetch` the missing ones. One round trip."""
-    values = {"scope": scope_id(scope), "space": space.id, "known": list(known), "missing": list(missing)}
+    """Which of the known exemplars exist, and as `fetch` the missing ones. One round trip."""
+    values = {"known": list(known), "missing": list(missing)}
     if not missing:
-        rows = connection.execute(f"SELECT exemplar {_THERE}", values, binary=True)
+        rows = connection.execute(f"SELECT id {_THERE}", values, binary=True)
         return {exemplar_id for (exemplar_id,) in rows}, {}
     both = connection.execute(f"{_WHOLE} UNION ALL SELECT {_NOTHING_ELSE} {_THERE}", values, binary=True).fetchall()
     there = {row[ENTRY_WIDTH + _ID] for row in both if row[0] is None}

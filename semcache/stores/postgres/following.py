@@ -38,9 +38,9 @@ _LIFE = (
 )
 
 # Rows of transactions that are yet to come were written on another server, and brought here by a dump: they are read
-# when the scope is loaded, and are no news.
+# when the scope is loaded, and are no news. The sum keeps the primary key away, by which all of a scope would be read.
 _NEWS = """SELECT pg_current_snapshot()::text, {life}, {now}, v.exemplar, v.expires_at, v.emb
-FROM (SELECT 1) one LEFT JOIN semcache.vectors v ON v.scope = %(scope)s AND v.space = %(space)s
+FROM (SELECT 1) one LEFT JOIN semcache.vectors v ON v.scope = %(scope)s AND v.space + 0 = %(space)s
 AND v.xact >= pg_snapshot_xmin(%(seen)s::pg_snapshot) AND v.xact < pg_snapshot_xmax(pg_current_snapshot())
 AND NOT pg_visible_in_snapshot(v.xact, %(seen)s::pg_snapshot) LIMIT %(most)s"""
 

@@ -78,7 +78,7 @@ class Neighbours:
             ids = followed.projection.search(query, k=k, now=look.at)
             known = self._recollection.recall(ids)
             missing = [exemplar_id for exemplar_id in ids if exemplar_id not in known]
-            there, fresh = candidates.still_there(connection, scope, list(known), missing=missing, space=space)
+            there, fresh = candidates.still_there(connection, list(known), missing=missing, space=space)
             self._recollection.remember(fresh)
             gone = [exemplar_id for exemplar_id in ids if exemplar_id not in there and exemplar_id not in fresh]
             if not gone:

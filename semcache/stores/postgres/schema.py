@@ -189,7 +189,8 @@ _FIXED_WIDTHS = (
 _TRANSACTIONS = (
     "ALTER TABLE semcache.vectors ADD COLUMN xact xid8 NOT NULL DEFAULT '0'",
     "ALTER TABLE semcache.vectors ALTER COLUMN xact SET DEFAULT pg_current_xact_id()",
-    "CREATE INDEX vectors_by_transaction ON semcache.vectors (scope, space, xact)",
+    # Without the space: it would begin as the primary key does, and a planner that knows nothing yet takes either.
+    "CREATE INDEX vectors_by_transaction ON semcache.vectors (scope, xact)",
     # Unlogged, so a crash or a promotion empties it: transactions of which nothing was kept give their numbers again.
     """CREATE UNLOGGED TABLE semcache.incarnations (
         is_only bool PRIMARY KEY DEFAULT true CHECK (is_only), mark uuid NOT NULL DEFAULT gen_random_uuid()
