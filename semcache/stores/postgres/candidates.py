@@ -18,10 +18,9 @@ _WHOLE = (
     "ON e.seq = x.entry JOIN semcache.bodies b ON b.entry = e.seq JOIN semcache.uses u ON u.entry = e.seq "
     "WHERE x.id = ANY(%(missing)s)"
 )
-_THERE = "FROM semcache.exemplars WHERE id = ANY(%(known)s)"
-_NOTHING_ELSE = ", ".join(
-    "id" if place == ENTRY_WIDTH + _ID else "NULL" for place in range(ENTRY_WIDTH + len(EXEMPLAR_COLUMNS.split(", ")))
-)
+THERE = "SELECT id FROM semcache.exemplars WHERE id = ANY(%(asked)s)"  # those of `asked` that exist
+_NULLS = ["NULL"] * (ENTRY_WIDTH + len(EXEMPLAR_COLUMNS.split(", ")))
+_BARE = f"SELECT {', '.join([*_NULLS[: ENTRY_WIDTH + _ID], 't.id', *_NULLS[ENTRY_WIDTH + _ID + 1 :]])} FROM ({THERE}) t"
 
 
 def fetch(connection: Connection, exemplar_ids: Sequence[int], space: Space) -> dict[int, Pair]:
@@ -33,11 +32,11 @@ def still_there(
     connection: Connection, known: Sequence[int], *, missing: Sequence[int], space: Space
 ) -> tuple[set[int], dict[int, Pair]]:
     """Which of the known exemplars exist, and as `fetch` the missing ones. One round trip."""
-    values = {"known": list(known), "missing": list(missing)}
+    values = {"asked": list(known), "missing": list(missing)}
     if not missing:
-        rows = connection.execute(f"SELECT id {_THERE}", values, binary=True)
+        rows = connection.execute(THERE, values, binary=True)
         return {exemplar_id for (exemplar_id,) in rows}, {}
-    both = connection.execute(f"{_WHOLE} UNION ALL SELECT {_NOTHING_ELSE} {_THERE}", values, binary=True).fetchall()
+    both = connection.execute(f"{_WHOLE} UNION ALL {_BARE}", values, binary=True).fetchall()
     there = {row[ENTRY_WIDTH + _ID] for row in both if row[0] is None}
     return there, _pairs((row for row in both if row[0] is not None), space)
 

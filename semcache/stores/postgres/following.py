@@ -8,6 +8,8 @@ restored backup: each of them begins another life of the database, in which noth
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semcache.entry import Scope
+from semcache.stores.postgres.candidates import THERE
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.preparing import Space
 from semcache.stores.postgres.rows import halfvec_rows, scope_id
@@ -39,7 +42,7 @@ _LIFE = (
 
 # Rows of transactions that are yet to come were written on another server, and brought here by a dump: they are read
 # when the scope is loaded, and are no news. The sum keeps the primary key away, by which all of a scope would be read.
-_NEWS = """SELECT pg_current_snapshot()::text, {life}, {now}, v.exemplar, v.expires_at, v.emb
+_NEWS = """SELECT pg_current_snapshot()::text, {life}, {now}, ARRAY({there}), v.exemplar, v.expires_at, v.emb
 FROM (SELECT 1) one LEFT JOIN semcache.vectors v ON v.scope = %(scope)s AND v.space + 0 = %(space)s
 AND v.xact >= pg_snapshot_xmin(%(seen)s::pg_snapshot) AND v.xact < pg_snapshot_xmax(pg_current_snapshot())
 AND NOT pg_visible_in_snapshot(v.xact, %(seen)s::pg_snapshot) LIMIT %(most)s"""
@@ -53,18 +56,20 @@ WHERE scope = %s AND space = %s AND exemplar > %s ORDER BY exemplar LIMIT %s"""
 
 @dataclass(frozen=True)
 class Stand:
-    """What has been seen: all transactions that had ended in this snapshot, in this life of the database."""
+    """What was seen, and when: all transactions that had ended in this snapshot, in this life of the database."""
 
     life: str
     snapshot: str
+    at: float  # by the store's clock
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """When it was taken, by the store's clock, and how many rows it brought."""
+    """When it was taken, by the store's clock; how many rows it brought; which of those asked about are there."""
 
     at: float
     rows: int
+    there: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,13 @@ class Outset:
 class Followed:
     """The vectors of one scope, and what has been seen of its rows. Thread-safe.
 
-    All rows that the stand has seen are in the projection, but for those that are gone. What was removed may still be
-    in it: whoever finds something here has to ask whether it is still there.
+    All rows that the stand has seen are in the projection before it says so, but for those that are gone. What was
+    removed may still be in it: whoever finds something here has to ask whether it is still there.
     """
 
     def __init__(self, projection: Projection, stand: Stand) -> None:
         self.projection = projection
-        self._stand = stand
+        self.stand = stand
         self._lock = Lock()
         self._most_slots = 2 * len(projection.ids) + MOST_NEWS
 
@@ -93,22 +98,26 @@ class Followed:
         """As many came since as were loaded: by then as many may have gone that nobody found near."""
         return len(self.projection.ids) > self._most_slots
 
-    def catch_up(self, connection: Connection, scope: Scope, *, space: Space, now: str) -> Look | None:
-        """Everything that was committed before this is here after it. None: it has to be loaded anew."""
-        seen = self._stand
+    def catch_up(  # noqa: PLR0913 - what a look is made of
+        self, connection: Connection, scope: Scope, seen: Stand, *, asked: Sequence[int], space: Space, now: str
+    ) -> Look | None:
+        """Everything that was committed before this is here after it. None: it has to be loaded anew.
+
+        `seen` is a stand of this scope, and `asked` are exemplars: which of them were there at the same moment.
+        """
         values = {"scope": scope_id(scope), "space": space.id, "seen": seen.snapshot, "most": MOST_NEWS + 1}
-        rows = connection.execute(_NEWS.format(life=_LIFE, now=now), values, binary=True).fetchall()
-        snapshot, life, time = rows[0][:3]
+        query = _NEWS.format(life=_LIFE, now=now, there=THERE)
+        rows = connection.execute(query, {**values, "asked": list(asked)}, binary=True).fetchall()
+        snapshot, life, at, there = rows[0][:4]
         if life != seen.life or len(rows) > MOST_NEWS:
             return None
-        news = [row[3:] for row in rows if row[3] is not None]
+        news = [row[4:] for row in rows if row[4] is not None]
         if news:
             self.projection.add(_rows(news, space))
-        if snapshot != seen.snapshot:
-            with self._lock:
-                if self._stand is seen:  # another thread's is as good: both brought what this one had not seen
-                    self._stand = Stand(life, snapshot)
-        return Look(time, len(news))
+        with self._lock:
+            if self.stand is seen:  # another thread's is as good: both brought what this one had not seen
+                self.stand = Stand(life, snapshot, at)
+        return Look(at, len(news), frozenset(there))
 
 
 def outset(connection: Connection, scope: Scope, space: Space) -> Outset | None:
@@ -116,7 +125,7 @@ def outset(connection: Connection, scope: Scope, space: Space) -> Outset | None:
     for _ in range(2):
         snapshot, life, count = connection.execute(_OUTSET, (scope_id(scope), space.id)).fetchone() or (None, None, 0)
         if life is not None:
-            return Outset(Stand(life, snapshot), count)
+            return Outset(Stand(life, snapshot, -math.inf), count)
         connection.execute("INSERT INTO semcache.incarnations DEFAULT VALUES ON CONFLICT DO NOTHING")
     return None
 
