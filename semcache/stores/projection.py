@@ -74,6 +74,7 @@ class Projection:
         self.seq = seq
         self.unsaved = 0
         self.is_graph = vector_index.is_graph(index)
+        self.slot_bytes = vector_index.bytes_per_slot(index) + ids.itemsize + expires_at.itemsize
         self._precision = precision
         self._ids, self._expires_at = ids, expires_at
         self._order: NDArray[np.intp] | None = None  # in which ids ascend; None: as they came
@@ -107,10 +108,6 @@ class Projection:
     @property
     def dead_share(self) -> float:
         return self._dead / self._count if self._count else 0.0
-
-    @property
-    def slot_bytes(self) -> int:
-        return vector_index.bytes_per_slot(self.index) + self._ids.itemsize + self._expires_at.itemsize
 
     @property
     def memory_bytes(self) -> int:

@@ -36,29 +36,32 @@ MOST_NEWS = 1024  # rows that a look brings: 5 ms; whoever is further behind beg
 # The mark is emptied by a crash and by a promotion, as every unlogged table; a copy of the files was taken of a server
 # that had stopped, and starts at another time; a dump makes the index last, under another number.
 _LIFE = (
-    "(SELECT mark::text FROM semcache.incarnations) || ' ' || to_regclass('semcache.vectors_by_transaction')::oid "
-    "|| ' ' || extract(epoch FROM pg_postmaster_start_time())"
+    "(SELECT mark FROM semcache.incarnations), to_regclass('semcache.vectors_by_transaction')::oid, "
+    "extract(epoch FROM pg_postmaster_start_time())::float8"
 )
 
 # Rows of transactions that are yet to come were written on another server, and brought here by a dump: they are read
 # when the scope is loaded, and are no news. The sum keeps the primary key away, by which all of a scope would be read.
-_NEWS = """SELECT pg_current_snapshot()::text, {life}, {now}, ARRAY({there}), v.exemplar, v.expires_at, v.emb
+_NEWS = """SELECT {life}, pg_current_snapshot()::text, {now}, ARRAY({there}), v.exemplar, v.expires_at, v.emb
 FROM (SELECT 1) one LEFT JOIN semcache.vectors v ON v.scope = %(scope)s AND v.space + 0 = %(space)s
 AND v.xact >= pg_snapshot_xmin(%(seen)s::pg_snapshot) AND v.xact < pg_snapshot_xmax(pg_current_snapshot())
 AND NOT pg_visible_in_snapshot(v.xact, %(seen)s::pg_snapshot) LIMIT %(most)s"""
 
-_OUTSET = f"""SELECT pg_current_snapshot()::text, {_LIFE},
+_OUTSET = f"""SELECT {_LIFE}, pg_current_snapshot()::text,
 (SELECT count(*) FROM semcache.vectors WHERE scope = %s AND space = %s)"""
 
 _PAGE = """SELECT exemplar, expires_at, emb FROM semcache.vectors
 WHERE scope = %s AND space = %s AND exemplar > %s ORDER BY exemplar LIMIT %s"""
 
 
+Life = tuple[object, ...]
+
+
 @dataclass(frozen=True)
 class Stand:
     """What was seen, and when: all transactions that had ended in this snapshot, in this life of the database."""
 
-    life: str
+    life: Life
     snapshot: str
     at: float  # by the store's clock
 
@@ -108,10 +111,10 @@ class Followed:
         values = {"scope": scope_id(scope), "space": space.id, "seen": seen.snapshot, "most": MOST_NEWS + 1}
         query = _NEWS.format(life=_LIFE, now=now, there=THERE)
         rows = connection.execute(query, {**values, "asked": list(asked)}, binary=True).fetchall()
-        snapshot, life, at, there = rows[0][:4]
+        life, (snapshot, at, there) = rows[0][:3], rows[0][3:6]
         if life != seen.life or len(rows) > MOST_NEWS:
             return None
-        news = [row[4:] for row in rows if row[4] is not None]
+        news = [row[6:] for row in rows if row[6] is not None]
         if news:
             self.projection.add(_rows(news, space))
         with self._lock:
@@ -123,9 +126,11 @@ class Followed:
 def outset(connection: Connection, scope: Scope, space: Space) -> Outset | None:
     """From where to follow what is read after this. None: the database is being restored."""
     for _ in range(2):
-        snapshot, life, count = connection.execute(_OUTSET, (scope_id(scope), space.id)).fetchone() or (None, None, 0)
-        if life is not None:
-            return Outset(Stand(life, snapshot, -math.inf), count)
+        row = connection.execute(_OUTSET, (scope_id(scope), space.id), binary=True).fetchone()
+        assert row is not None
+        *life, snapshot, count = row
+        if None not in life:
+            return Outset(Stand(tuple(life), snapshot, -math.inf), count)
         connection.execute("INSERT INTO semcache.incarnations DEFAULT VALUES ON CONFLICT DO NOTHING")
     return None
 

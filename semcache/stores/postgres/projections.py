@@ -98,13 +98,19 @@ class Projections:
         self._loading.stop()
 
     def _load_asked(self) -> None:
-        while self._asked and not self._loading.is_stopped():
-            scope = next(iter(self._asked))
-            try:
+        try:
+            while (scope := self._next_asked()) is not None and not self._loading.is_stopped():
                 self.load(scope)
-            finally:
                 with self._lock:
-                    del self._asked[scope]
+                    self._asked.pop(scope, None)
+        except BaseException:
+            with self._lock:
+                self._asked.clear()  # whoever waits for one of them asks again
+            raise
+
+    def _next_asked(self) -> Scope | None:
+        with self._lock:
+            return next(iter(self._asked), None)
 
     def _hold(self, scope: Scope, followed: Followed) -> None:
         with self._lock:
@@ -119,27 +125,27 @@ class Projections:
         with self._lock:
             others = [each for each in self._held if each != scope]
             idle = [each for each in others if self._searches - self._used_at[each] > self._patience()]
-            kept_bytes = sum(self._held[each].projection.memory_bytes for each in others if each not in idle)
-            if kept_bytes + wanted_bytes > self._budget_bytes:
+            others_bytes = sum(self._held[each].projection.memory_bytes for each in others)
+            idle_bytes = sum(self._held[each].projection.memory_bytes for each in idle)
+            if others_bytes - idle_bytes + wanted_bytes > self._budget_bytes:
                 if len(self._refused_at) >= _MOST_REFUSED:
                     self._refused_at.clear()
                 self._refused_at[scope] = self._searches
                 return False
             self._refused_at.pop(scope, None)
-            for each in idle:
-                if self._used_bytes() + wanted_bytes <= self._budget_bytes:
+            for each in idle:  # the longest left alone first
+                if others_bytes + wanted_bytes <= self._budget_bytes:
                     break
+                others_bytes -= self._held[each].projection.memory_bytes
                 self._let_go(each)
             return True
 
     # with the lock held
 
     def _make_way(self, *, spared: Scope) -> None:
-        while self._used_bytes() > self._budget_bytes and len(self._held) > 1:
-            oldest = next(each for each in self._held if each != spared)
-            self._let_go(oldest)
-        if self._used_bytes() > self._budget_bytes:
-            self._let_go(spared)
+        """The longest left alone first; the one that is spared only where it is too large alone."""
+        while self._used_bytes() > self._budget_bytes:
+            self._let_go(next((each for each in self._held if each != spared), spared))
 
     def _let_go(self, scope: Scope) -> None:
         del self._held[scope], self._used_at[scope]
