@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ from test_postgres_faults import until
 
 from semcache.entry import Embedding, Entry, Scope
 from semcache.stores.limits import Limits
-from semcache.stores.local.store import LocalStore
 from semcache.stores.postgres import entries, preparing
 from semcache.stores.postgres.address import read_address
 from semcache.stores.postgres.schema import MIGRATIONS
@@ -209,6 +207,7 @@ def test_whoever_is_far_behind_searches_in_the_server_and_begins_anew(open_postg
     until(lambda: held(reader) == 1300)
 
 
+@pytest.mark.slow
 def test_what_has_come_and_gone_unnoticed_is_let_go_in_time(open_postgres: OpenPostgres) -> None:
     reader, writer = open_postgres(), open_postgres()
     crowd(writer, 100)
@@ -296,7 +295,7 @@ def open_on() -> Iterator[Callable[..., HeldInMemory]]:
 
 
 @pytest.mark.slow
-def test_nothing_held_outlives_a_backup_that_was_restored(server: Server, open_on, tmp_path: Path) -> None:
+def test_nothing_held_outlives_a_backup_that_was_restored(server: Server, open_on) -> None:
     store = open_on(server.url())
     put(store, "k1", NORTH)
     server.stop()
@@ -421,45 +420,6 @@ def test_a_scope_that_outgrows_the_memory_budget_is_let_go(open_small) -> None:
     crowd(store, 60, key="more", seed=1)
     assert len(found(store, EAST)) == 16
     assert held(store) == 0
-
-
-@pytest.mark.slow
-def test_near_identical_questions_in_50_scopes_find_only_their_own_in_memory(open_postgres: OpenPostgres) -> None:
-    store = open_postgres(kind=HeldInMemory, space="isolation", dims=32)
-    scopes = [Scope(f"tenant-{number % 5}", f"{number:064x}") for number in range(50)]
-    questions = random_embeddings(8, dims=32)
-    noise = np.random.default_rng(1)
-    asked = {}
-    for each in scopes:
-        for number, question in enumerate(questions):
-            nearly = (question.vector + noise.normal(0, 1e-3, 32)).astype(np.float32)
-            asked[each, number] = Embedding(nearly, nearly[None])
-            put(store, f"{number}", asked[each, number], scope=each)
-    for (each, number), vector in asked.items():
-        candidates = store.nearest(each, vector, k=4)
-        assert {candidate.entry.scope for candidate in candidates} == {each}
-        assert candidates[0].exemplar.text == f"{number} 0"
-        assert candidates[0].similarity == pytest.approx(1.0, abs=1e-6)
-
-
-@pytest.mark.slow
-def test_ranking_in_memory_is_that_of_faiss_also_among_near_duplicates(open_postgres, tmp_path: Path, clock) -> None:
-    store = open_postgres(kind=HeldInMemory, space="ranking", dims=384, clock=clock)
-    local = LocalStore(tmp_path, space="ranking", dims=384, clock=clock)
-    noise = np.random.default_rng(2)
-    vectors = random_embeddings(2500, dims=384, clusters=60)
-    close = [(each.vector + noise.normal(0, 3e-5, 384)).astype(np.float32) for each in vectors]
-    try:
-        for start in range(0, 2500, 500):
-            made = entry(f"k{start}")
-            rows = [*vectors[start : start + 500], *(Embedding(row, row[None]) for row in close[start : start + 500])]
-            for each in (store, local):
-                each.put(made, [exemplar(made, row, text=f"{start} {n}") for n, row in enumerate(rows)])
-        for query in random_embeddings(40, dims=384, clusters=60, seed=9):
-            expected = [(each.exemplar.text, each.similarity) for each in local.nearest(SCOPE, query, k=16)]
-            assert [(each.exemplar.text, each.similarity) for each in store.nearest(SCOPE, query, k=16)] == expected
-    finally:
-        local.close()
 
 
 def test_many_threads_search_one_scope_while_it_changes_and_is_loaded(open_postgres: OpenPostgres) -> None:

@@ -268,8 +268,10 @@ class SideBySidePostgres(SideBySide):
         self.url = self.databases.take()
         super().__init__()
 
+    kind: type[PostgresStore] = PostgresStore
+
     def opened(self) -> PostgresStore:
-        return PostgresStore(
+        return self.kind(
             read_address(self.url), space=f"{SPACE}:{DIMS}", dims=DIMS, clock=self.clock, limits=self.limits
         )
 
@@ -278,22 +280,10 @@ class SideBySidePostgres(SideBySide):
         self.databases.give_back(self.url)
 
 
-class SideBySidePostgresFollowing(SideBySidePostgres):
+class SideBySidePostgresFollowing(SideBySideFollowing, SideBySidePostgres):
     """With the searches asked of a second replica, which holds the vectors in memory."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.follower = HeldInMemory(
-            read_address(self.url), space=f"{SPACE}:{DIMS}", dims=DIMS, clock=self.clock, limits=self.limits
-        )
-
-    @rule(scope=scopes, query=directions, k=st.integers(1, 12))
-    def search(self, scope, query, k) -> None:
-        assert near(self.follower, scope, query, k) == near(self.oracle, scope, query, k)
-
-    def teardown(self) -> None:
-        self.follower.close()
-        super().teardown()
+    kind: type[PostgresStore] = HeldInMemory
 
 
 @pytest.mark.slow
