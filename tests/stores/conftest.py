@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fakes import Clock
+from held_in_memory import HeldInMemory
 from store_samples import DIMS, SPACE
 
 from semcache.stores.local.store import LocalStore
@@ -26,11 +27,12 @@ LOCAL_TUNINGS = {
 }
 
 
-URLS = {"postgres": "postgres_url", "redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+POSTGRES_STORES = {"postgres": PostgresStore, "postgres-held": HeldInMemory}
+URLS = {**dict.fromkeys(POSTGRES_STORES, "postgres_url"), "redis": "redis_url", "redis-cluster": "redis_cluster_url"}
 
 
 @pytest.fixture(
-    params=["memory", *LOCAL_TUNINGS, "postgres", "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)]
+    params=["memory", *LOCAL_TUNINGS, *POSTGRES_STORES, "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)]
 )
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
     """Opens stores of one kind, on one clock; local ones share a directory, others a database or their keys."""
@@ -40,8 +42,9 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> 
     def open_one(**options: Any) -> Store:
         if request.param == "memory":
             store: Store = MemoryStore(clock=clock, dims=DIMS, **options)
-        elif request.param == "postgres":
-            store = PostgresStore(read_address(url), space=SPACE, dims=DIMS, clock=clock, **options)
+        elif request.param in POSTGRES_STORES:
+            kind = POSTGRES_STORES[request.param]
+            store = kind(read_address(url), space=SPACE, dims=DIMS, clock=clock, **options)
         elif request.param in URLS:
             store = RedisStore(url, space=SPACE, dims=DIMS, clock=clock, **options)
         else:
@@ -94,8 +97,8 @@ def open_postgres(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
     """Opens stores on one database: as many replicas, on the server's clock unless one is given."""
     opened: list[PostgresStore] = []
 
-    def open_one(url: str = postgres_url, **options: Any) -> PostgresStore:
-        opened.append(PostgresStore(read_address(url), **{"space": SPACE, "dims": DIMS, **options}))
+    def open_one(url: str = postgres_url, kind: type[PostgresStore] = PostgresStore, **options: Any) -> PostgresStore:
+        opened.append(kind(read_address(url), **{"space": SPACE, "dims": DIMS, **options}))
         return opened[-1]
 
     yield open_one

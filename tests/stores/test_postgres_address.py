@@ -31,8 +31,10 @@ def test_what_is_asked_for_wins_over_what_is_usual() -> None:
 def test_our_own_parameters_do_not_reach_libpq() -> None:
     address = read_address(
         f"{PRIVATE}?semcache_vector_index=hnsw&semcache_pool_size=3&semcache_timeout_seconds=0.5&sslmode=require"
+        "&semcache_memory_mb=2"
     )
     assert (address.vector_index, address.pool_size, address.timeout_seconds) == ("hnsw", 3, 0.5)
+    assert address.memory_bytes == 2 * 1024 * 1024
     assert "semcache_" not in address.conninfo
     assert conninfo_to_dict(address.conninfo)["sslmode"] == "require"
 
@@ -49,6 +51,7 @@ def test_an_address_never_shows_its_password() -> None:
         pytest.param("semcache_vector_index=ivf", "`exact` or `hnsw`", id="index"),
         pytest.param("semcache_pool_size=0", "1 to 1000", id="pool"),
         pytest.param("semcache_timeout_seconds=soon", "0.01 to 600", id="timeout"),
+        pytest.param("semcache_memory_mb=-1", "0 to 1000000", id="memory"),
         pytest.param("semcache_colour=red", "semcache_colour is not known", id="unknown"),
         pytest.param("nonsense=1", "cannot be read", id="unknown to libpq"),
     ],

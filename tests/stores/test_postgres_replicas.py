@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
+from held_in_memory import HeldInMemory
 from store_samples import DIMS, SCOPE, embedding, entry, exemplar, found, put, random_embeddings, serving
 
 from semcache.entry import Embedding, Scope
@@ -69,8 +70,9 @@ def together(*acts: Callable[[], Any]) -> list[Any]:
 
 
 @pytest.mark.slow
-def test_near_identical_questions_in_50_scopes_find_only_their_own(open_postgres: OpenPostgres) -> None:
-    store = open_postgres(space="isolation", dims=32)
+@pytest.mark.parametrize("kind", [PostgresStore, HeldInMemory])
+def test_near_identical_questions_in_50_scopes_find_only_their_own(open_postgres: OpenPostgres, kind) -> None:
+    store = open_postgres(kind=kind, space="isolation", dims=32)
     scopes = [Scope(f"tenant-{number % 5}", f"{number:064x}") for number in range(50)]
     questions = random_embeddings(8, dims=32)
     noise = np.random.default_rng(1)
@@ -88,11 +90,16 @@ def test_near_identical_questions_in_50_scopes_find_only_their_own(open_postgres
 
 
 @pytest.mark.slow
-def test_ranking_and_similarities_are_those_of_faiss(open_postgres: OpenPostgres, tmp_path: Path, clock) -> None:
-    store = open_postgres(space="ranking", dims=384, clock=clock)
+@pytest.mark.parametrize("kind", [PostgresStore, HeldInMemory])
+def test_ranking_and_similarities_are_those_of_faiss(open_postgres: OpenPostgres, tmp_path: Path, clock, kind) -> None:
+    store = open_postgres(kind=kind, space="ranking", dims=384, clock=clock)
     local = LocalStore(tmp_path, space="ranking", dims=384, clock=clock)
     try:
         vectors = random_embeddings(5000, dims=384, clusters=60)
+        noise = np.random.default_rng(2)
+        for place in range(0, 5000, 3):  # some as near to others as a halfvec is to its vector
+            nearly = (vectors[place - 1].vector + noise.normal(0, 3e-5, 384)).astype(np.float32)
+            vectors[place] = Embedding(nearly, nearly[None])
         for start in range(0, 5000, 500):
             made = entry(f"k{start}")
             exemplars = [

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import rmtree, which
 
@@ -13,6 +14,7 @@ import numpy as np
 import postgres_server
 import psycopg
 import pytest
+from held_in_memory import HeldInMemory
 from psycopg.conninfo import conninfo_to_dict
 from store_samples import DIMS, SCOPE, embedding, entry, exemplar, found, put, random_embeddings, serving
 
@@ -117,6 +119,26 @@ def test_everything_works_through_pgbouncer_in_transaction_mode(open_postgres: O
         thread.join()
     assert errors == []
     assert list(stores[0].maintain())
+
+
+@pytest.mark.slow
+def test_what_is_held_in_memory_is_followed_through_pgbouncer_too(open_postgres: OpenPostgres, pooled_url: str) -> None:
+    url = pooled_url + "?semcache_timeout_seconds=60"
+    stores = [open_postgres(url=url, kind=HeldInMemory) for _ in range(3)]
+    vectors = random_embeddings(60, seed=8)
+
+    def work(turn: int) -> None:
+        writer, reader = stores[turn % 3], stores[(turn + 1) % 3]
+        for number in range(turn, 60, 6):
+            made = put(writer, f"k{number}", vectors[number])
+            assert found(reader, vectors[number], k=1) == [f"k{number} 0"]
+            if number % 2:
+                writer.delete(Selection(entry_ids=(made.id,)))
+                assert found(reader, vectors[number], k=1) != [f"k{number} 0"]
+
+    with ThreadPoolExecutor(6) as pool:
+        for worker in [pool.submit(work, turn) for turn in range(6)]:
+            worker.result()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import numpy as np
 import postgres_server
 import pytest
 from fakes import Clock
+from held_in_memory import HeldInMemory
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -268,14 +269,28 @@ class SideBySidePostgres(SideBySide):
         self.url = self.databases.take()
         super().__init__()
 
+    kind: type[PostgresStore] = PostgresStore
+
     def opened(self) -> PostgresStore:
-        return PostgresStore(
+        return self.kind(
             read_address(self.url), space=f"{SPACE}:{DIMS}", dims=DIMS, clock=self.clock, limits=self.limits
         )
 
     def teardown(self) -> None:
         super().teardown()
         self.databases.give_back(self.url)
+
+
+class SideBySidePostgresFollowing(SideBySideFollowing, SideBySidePostgres):
+    """With the searches asked of a second replica, which holds the vectors in memory."""
+
+    kind: type[PostgresStore] = HeldInMemory
+
+
+@pytest.mark.slow
+def test_a_replica_that_searches_in_memory_does_what_brute_force_does(postgres_databases) -> None:
+    SideBySidePostgresFollowing.databases = postgres_databases
+    run_state_machine_as_test(SideBySidePostgresFollowing, settings=settings(EFFORT, max_examples=8))
 
 
 @pytest.mark.slow

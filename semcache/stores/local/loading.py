@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from semcache.errors import IndexMismatch
 from semcache.stores.local.entries import Space
-from semcache.stores.local.index import Index
-from semcache.stores.local.projection import Projection, Rows
+from semcache.stores.projection import Projection, Rows
 from semcache.stores.similarity import unit
+from semcache.stores.vector_index import Index
 
 PORTION = 2048  # rows read and indexed at a time; a snapshot that lacks so many is too old: 0.3 s to catch up
 SAMPLES = 64  # vectors of a snapshot that are compared

@@ -15,9 +15,9 @@ from semcache.errors import IndexMismatch
 from semcache.stores.local.database import Database
 from semcache.stores.local.entries import Space
 from semcache.stores.local.loading import follow, project, project_graph, project_snapshot
-from semcache.stores.local.projection import Projection
 from semcache.stores.local.snapshots import Owner, read_snapshot, snapshot_path, write_snapshot
 from semcache.stores.local.tuning import Tuning
+from semcache.stores.projection import Projection
 from semcache.stores.stored import scope_key
 from semcache.stores.upkeep import Chore
 

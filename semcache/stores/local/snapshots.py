@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from semcache.entry import Scope
 from semcache.errors import IndexMismatch
-from semcache.stores.local.index import Index, is_graph, read_index, write_index
-from semcache.stores.local.projection import Projection
+from semcache.stores.projection import Projection
 from semcache.stores.stored import scope_key
+from semcache.stores.vector_index import Index, is_graph, read_index, write_index
 
 FORMAT = 1
 _CHUNK_BYTES = 1 << 20

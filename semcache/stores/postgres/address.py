@@ -16,6 +16,7 @@ VectorIndex = Literal["exact", "hnsw"]
 
 CONNECT_TIMEOUT_SECONDS = 2
 _OURS = "semcache_"
+_MB = 1024 * 1024
 # A link that has died silently is noticed by the kernel: sent data unanswered, or an idle connection's probe.
 _LIVENESS = {"keepalives_idle": "15", "keepalives_interval": "5", "keepalives_count": "3", "tcp_user_timeout": "10000"}
 
@@ -29,6 +30,7 @@ class Address:
     vector_index: VectorIndex = "exact"
     pool_size: int = 8
     timeout_seconds: float = 2.0  # for one call on the path of a request
+    memory_bytes: int = 256 * 1024 * 1024  # of one process, for vectors that it searches itself; 0: it searches none
 
 
 def read_address(url: str) -> Address:
@@ -46,6 +48,7 @@ def read_address(url: str) -> Address:
         _vector_index(ours.get("vector_index", Address.vector_index)),
         _pool_size(ours.get("pool_size", str(Address.pool_size))),
         _timeout_seconds(ours.get("timeout_seconds", str(Address.timeout_seconds))),
+        _memory_bytes(ours.get("memory_mb", str(Address.memory_bytes // _MB))),
     )
 
 
@@ -65,7 +68,7 @@ def _shown(given: Mapping[str, str]) -> str:
 
 
 def _check_known(ours: Iterable[str]) -> None:
-    known = ("vector_index", "pool_size", "timeout_seconds")
+    known = ("vector_index", "pool_size", "timeout_seconds", "memory_mb")
     if unknown := sorted(set(ours) - set(known)):
         there_are = ", ".join(_OURS + name for name in known)
         raise SettingsError(f"store: {_OURS}{unknown[0]} is not known; there are {there_are}")
@@ -93,3 +96,9 @@ def _timeout_seconds(value: str) -> float:
     if not 0.01 <= seconds <= 600:
         raise SettingsError(f"store: {_OURS}timeout_seconds is from 0.01 to 600, got {value!r}")
     return seconds
+
+
+def _memory_bytes(value: str) -> int:
+    if not value.isdecimal() or int(value) > 1_000_000:
+        raise SettingsError(f"store: {_OURS}memory_mb is from 0 to 1000000, got {value!r}")
+    return int(value) * _MB

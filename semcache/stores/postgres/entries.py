@@ -28,7 +28,6 @@ from semcache.stores.postgres.rows import (
     halfvec,
     scope_id,
 )
-from semcache.stores.recollection import Pair
 from semcache.stores.stored import StoredMessage, encoded, packed, unpacked
 from semcache.stores.stored_rows import exemplar_from
 from semcache.stores.worth import combined, first_heat, heat_of, worth_of
@@ -89,24 +88,6 @@ def lock_live(connection: Connection, entry_ids: Sequence[str], *, now: str) -> 
         (list(entry_ids),),
     )
     return dict(rows.fetchall())
-
-
-def fetch(connection: Connection, exemplar_ids: Sequence[int], space: Space) -> dict[int, Pair]:
-    """Those of these exemplars that exist, each with its entry, expired or not."""
-    found: dict[int, Pair] = {}
-    entries: dict[str, Entry] = {}
-    rows = connection.execute(
-        f"SELECT {ENTRY_COLUMNS}, {EXEMPLAR_COLUMNS} FROM semcache.exemplars x JOIN semcache.entries e "
-        "ON e.seq = x.entry JOIN semcache.bodies b ON b.entry = e.seq JOIN semcache.uses u ON u.entry = e.seq "
-        "WHERE x.id = ANY(%s)",
-        (list(exemplar_ids),),
-        binary=True,
-    )
-    for row in rows:
-        entry = entries.get(row[0]) or entries.setdefault(row[0], entry_from(row[:ENTRY_WIDTH]))
-        exemplar = exemplar_from(row[ENTRY_WIDTH:], entry.id, space_id=space.id, dims=space.dims)
-        found[exemplar.id] = (entry, exemplar)
-    return found
 
 
 def exemplars_of(connection: Connection, seqs: Sequence[int], space: Space) -> dict[int, list[Exemplar]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import numpy as np
 from psycopg import adapters
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -18,7 +20,7 @@ from semcache.stores.stored import encoded, scope_key
 from semcache.stores.stored_rows import Row
 
 if TYPE_CHECKING:
-    from semcache.entry import Vector
+    from semcache.entry import Vector, Vectors
 
 ENTRY_COLUMNS = (
     "e.id, e.namespace, e.digest, e.key, e.kind, b.question, b.message, e.requested_model, e.served_model, "
@@ -85,3 +87,9 @@ adapters.register_dumper(Halfvec, _HalfvecDumper)
 def halfvec(vector: Vector) -> Halfvec:
     """The vector at unit length; then the inner product is the cosine, and of zero it is zero."""
     return Halfvec(_HEAD.pack(len(vector), 0) + unit(vector).astype(">f2").tobytes())
+
+
+def halfvec_rows(sent: Sequence[bytes], dims: int) -> Vectors:
+    """Vectors from what pgvector sends in binary."""
+    wire = np.frombuffer(b"".join(sent), ">f2").reshape(len(sent), _HEAD.size // 2 + dims)
+    return wire[:, _HEAD.size // 2 :].astype(np.float32)

@@ -185,6 +185,19 @@ _FIXED_WIDTHS = (
     "SELECT expires_at, exemplar, encode(scope, 'hex')::uuid, space, emb FROM kept_vectors",
 )
 
+# Which transaction wrote a vector: whoever holds a scope's vectors in memory can ask for what is new. Those that were
+# here before count as older than all others, for nobody holds vectors before this.
+_TRANSACTIONS = (
+    "ALTER TABLE semcache.vectors ADD COLUMN xact xid8 NOT NULL DEFAULT '0'",
+    "ALTER TABLE semcache.vectors ALTER COLUMN xact SET DEFAULT pg_current_xact_id()",
+    # Without the space: it would begin as the primary key does, and a planner that knows nothing yet takes either.
+    "CREATE INDEX vectors_by_transaction ON semcache.vectors (scope, xact)",
+    # Unlogged, so a crash or a promotion empties it: transactions of which nothing was kept give their numbers again.
+    """CREATE UNLOGGED TABLE semcache.incarnations (
+        is_only bool PRIMARY KEY DEFAULT true CHECK (is_only), mark uuid NOT NULL DEFAULT gen_random_uuid()
+    )""",
+)
+
 MIGRATIONS = {
     "p001_entries_and_exemplars": _ENTRIES,
     "p002_totals": _TOTALS,
@@ -192,4 +205,5 @@ MIGRATIONS = {
     "p004_books": _BOOKS,
     "p005_batches": _BATCHES,
     "p006_fixed_widths": _FIXED_WIDTHS,
+    "p007_transactions": _TRANSACTIONS,
 }

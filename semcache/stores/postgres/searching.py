@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from semcache.entry import Scope
@@ -51,23 +52,33 @@ def searchable(connection: Connection, scopes: Sequence[Scope], *, space: Space,
     return [scope for place, scope in enumerate(scopes) if place in places]
 
 
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The exemplars that may be among the k nearest, in no order; `is_all`: the scope has no others that live."""
+
+    ids: list[int]
+    is_all: bool
+
+
 def nearest_ids(  # noqa: PLR0913 - what a search is made of
     connection: Connection, scope: Scope, query: Vector, *, k: int, space: Space, now: str
-) -> list[int]:
-    """The exemplars that may be among the k nearest of this scope, in no order."""
-    values = {"query": halfvec(query), "scope": scope_id(scope), "space": space.id, "most": 2 * k + _SPARE}
+) -> Near:
+    """Of all in this scope."""
+    most = 2 * k + _SPARE
+    values = {"query": halfvec(query), "scope": scope_id(scope), "space": space.id, "most": most}
     rows = connection.execute(_EXACT.format(now=now), values, binary=True).fetchall()
+    is_all = len(rows) < most
     if len(rows) > k:
         farthest = rows[k - 1][1] + SLACK
         rows = [row for row in rows if row[1] <= farthest]
-    return [exemplar_id for exemplar_id, _ in rows]
+    return Near([exemplar_id for exemplar_id, _ in rows], is_all)
 
 
 def nearest_indexed_ids(  # noqa: PLR0913 - what a search is made of
     connection: Connection, scope: Scope, query: Vector, *, k: int, space: Space, now: str
-) -> list[int]:
+) -> Near:
     """As `nearest_ids`, in this transaction, by an index: it may miss some."""
     connection.execute(_INDEX_WAYS)
     values = {"query": halfvec(query), "scope": scope_id(scope), "most": 2 * k + _SPARE}
     rows = connection.execute(_INDEXED.format(space=space.id, dims=space.dims, now=now), values, binary=True)
-    return [exemplar_id for (exemplar_id,) in rows]
+    return Near([exemplar_id for (exemplar_id,) in rows], is_all=False)

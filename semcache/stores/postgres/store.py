@@ -1,10 +1,9 @@
-"""The store that any number of hosts share: everything is in PostgreSQL, and nothing here that could be out of date."""
+"""The store that any number of hosts share: everything is in PostgreSQL, and nothing here is used without asking it."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError
@@ -32,6 +31,7 @@ from semcache.stores.postgres.eviction import evict
 from semcache.stores.postgres.examination import Facts, examined
 from semcache.stores.postgres.indexing import Upkeep
 from semcache.stores.postgres.leases import PostgresLeases
+from semcache.stores.postgres.neighbours import Neighbours
 from semcache.stores.postgres.now import Now
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
@@ -44,7 +44,6 @@ logger = logging.getLogger(__name__)
 HITS_PENDING = 512  # written at once when this many wait,
 HITS_DELAY_SECONDS = 2.0  # and in any case this long after the first
 REMEMBERED_BYTES = 64 * 1024 * 1024
-_ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
 
 
 class PostgresStore(PostgresBooks):
@@ -72,6 +71,14 @@ class PostgresStore(PostgresBooks):
         self.batches = PostgresBatches(self._database, self._now)
         self.leases = PostgresLeases(self._database, self._now)
         self._recollection = Recollection(REMEMBERED_BYTES)
+        self._neighbours = Neighbours(
+            self._database,
+            self._now,
+            lambda: self._space,
+            self._recollection,
+            is_indexed=self._is_indexed,
+            memory_bytes=address.memory_bytes,
+        )
         self._generations: dict[str, int] = {}  # as they were seen last
         self._hits = HitBuffer()
         self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=HITS_DELAY_SECONDS)
@@ -80,6 +87,17 @@ class PostgresStore(PostgresBooks):
     def health(self) -> Health:
         """Whether calls reach the server, and how many failed."""
         return self._database.health
+
+    @property
+    def index_bytes(self) -> int:
+        """Memory that the vectors held here take."""
+        projections = self._neighbours.projections
+        return 0 if projections is None else projections.memory_bytes
+
+    @property
+    def pending_writes(self) -> int:
+        """Hits and servings that are yet to be written."""
+        return self._hits.pending
 
     def check(self) -> None:
         """Reach the server once. Raises `StoreError`."""
@@ -99,14 +117,8 @@ class PostgresStore(PostgresBooks):
         check_embeddings([embedding], self._dims)
         if k < 1:
             return []
-        query, options = unit(embedding.vector), {"k": k, "now": self._now.of_statement}
-        with self._searching() as (connection, nearest_ids):
-            for _ in range(_ATTEMPTS):
-                ids = nearest_ids(connection, scope, query, space=self._space, **options)
-                found = self._recollection.fetched(ids, lambda some: entries.fetch(connection, some, self._space))
-                if len(found) == len(ids):
-                    break
-        return ranked(query, list(found.values()))[:k]
+        query = unit(embedding.vector)
+        return ranked(query, self._neighbours.nearest(scope, query, k=k))[:k]
 
     def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
         with self._database.reading() as connection:
@@ -258,6 +270,7 @@ class PostgresStore(PostgresBooks):
                 servings.write_servings(connection, list(batch.servings.values()))
 
     def close(self) -> None:
+        self._neighbours.close()
         self._hit_writing.stop()
         try:
             self.flush()
@@ -273,15 +286,6 @@ class PostgresStore(PostgresBooks):
         indexing.check_indexable(connection)
         if missing := indexing.missing_indexes(connection, self._space):
             logger.warning("%d of the vector indexes are missing: run `semcache store maintain`", missing)
-
-    @contextmanager
-    def _searching(self) -> Iterator[tuple[Connection, Callable[..., list[int]]]]:
-        if self._is_indexed:
-            with self._database.writing() as connection:
-                yield connection, searching.nearest_indexed_ids
-        else:
-            with self._database.reading() as connection:
-                yield connection, searching.nearest_ids
 
     def _write_soon(self, pending: int) -> None:
         self._hit_writing.ask(at_once=pending >= HITS_PENDING)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from semcache.stores.local import index as faiss_index
-from semcache.stores.local.locks import SharedLock
+from semcache.stores import vector_index
+from semcache.stores.locks import SharedLock
 from semcache.stores.similarity import closest_first, cosines, units
 
 if TYPE_CHECKING:
@@ -24,14 +24,24 @@ if TYPE_CHECKING:
 
 
 MARGIN = 8  # slots fetched beyond k, so that ties at the k-th place are seen
-TIE = 1e-5  # float32 scores closer than this may change places in float64
 
 _DEAD = -math.inf
 
 
 @dataclass(frozen=True)
+class Precision:
+    """Scores closer than `slack` may change places; of those about as near as the k-th so many are given beyond k."""
+
+    slack: float
+    spare: int
+
+
+FLOAT32 = Precision(slack=1e-5, spare=MARGIN)  # its scores, against those in float64
+
+
+@dataclass(frozen=True)
 class Rows:
-    """Exemplars to index: ascending ids, their entries' expiry, and vectors of any length."""
+    """Exemplars to index: ids, each once, their entries' expiry, and vectors of any length."""
 
     ids: NDArray[np.int64]
     expires_at: NDArray[np.float64]
@@ -51,28 +61,39 @@ class Projection:
     """Thread-safe. `seq` is the last change of the log that it knows; `unsaved` counts changes since a snapshot."""
 
     def __init__(
-        self, index: faiss_index.Index, ids: NDArray[np.int64], expires_at: NDArray[np.float64], *, seq: int
+        self,
+        index: vector_index.Index,
+        ids: NDArray[np.int64],
+        expires_at: NDArray[np.float64],
+        *,
+        seq: int,
+        precision: Precision = FLOAT32,
     ) -> None:
+        """`ids` ascend."""
         self.index = index
         self.seq = seq
         self.unsaved = 0
-        self.is_graph = faiss_index.is_graph(index)
+        self.is_graph = vector_index.is_graph(index)
+        self.slot_bytes = vector_index.bytes_per_slot(index) + ids.itemsize + expires_at.itemsize
+        self._precision = precision
         self._ids, self._expires_at = ids, expires_at
+        self._order: NDArray[np.intp] | None = None  # in which ids ascend; None: as they came
         self._count = len(ids)
         self._dead = int(np.count_nonzero(expires_at == _DEAD))
         self._lock = SharedLock()
 
     @classmethod
-    def exact(cls, dims: int, *, seq: int) -> Projection:
-        return cls(faiss_index.exact_index(dims), np.empty(0, np.int64), np.empty(0, np.float64), seq=seq)
+    def exact(cls, dims: int, *, seq: int = 0, precision: Precision = FLOAT32) -> Projection:
+        index = vector_index.exact_index(dims)
+        return cls(index, np.empty(0, np.int64), np.empty(0, np.float64), seq=seq, precision=precision)
 
     @classmethod
     def graph(cls, dims: int, *, seq: int) -> Projection:
-        return cls(faiss_index.graph_index(dims), np.empty(0, np.int64), np.empty(0, np.float64), seq=seq)
+        return cls(vector_index.graph_index(dims), np.empty(0, np.int64), np.empty(0, np.float64), seq=seq)
 
     @property
     def ids(self) -> NDArray[np.int64]:
-        """Of all slots, dead ones too, ascending."""
+        """Of all slots, dead ones too, in the order they came."""
         return self._ids[: self._count]
 
     @property
@@ -90,11 +111,11 @@ class Projection:
 
     @property
     def memory_bytes(self) -> int:
-        return self._count * (faiss_index.bytes_per_slot(self.index) + 16)
+        return self._count * self.slot_bytes
 
     def search(self, query: Vector, *, k: int, now: float) -> list[int]:
         """Ids among which are the k nearest live exemplars, and few more; in a graph, nearly always."""
-        faiss_index.on_one_core()
+        vector_index.on_one_core()
         with self._lock.shared():
             live = self._expires_at[: self._count] > now
             wanted = min(k, int(np.count_nonzero(live)))
@@ -102,64 +123,74 @@ class Projection:
                 return []
             slots = self._near(query, wanted, live) if self.is_graph else self._nearest(query, wanted, live)
             ids = self._ids[slots]
-            if len(slots) > wanted + MARGIN:  # many that are equally near: only the oldest of them count
-                similarities = cosines(query, faiss_index.vectors_at(self.index, slots))
-                ids = ids[closest_first(ids, similarities)[:wanted]]
+            if len(slots) > (most := wanted + self._precision.spare):  # so many equally near: the oldest of them count
+                similarities = cosines(query, vector_index.vectors_at(self.index, slots))
+                ids = ids[closest_first(ids, similarities)[:most]]
         return [int(each) for each in ids]
 
     def add(self, rows: Rows) -> None:
-        """Index those rows that are newer than all that is here."""
+        """Index those rows that are not here yet, and never were."""
         with self._lock.alone():
-            first = int(np.searchsorted(rows.ids, self.last_id, side="right"))
-            fresh = len(rows.ids) - first
+            is_fresh = self._slots_of(rows.ids) < 0
+            fresh = int(np.count_nonzero(is_fresh))
             if not fresh:
                 return
             self._reserve(self._count + fresh)
-            self.index.add(units(rows.vectors[first:]))
-            self._ids[self._count : self._count + fresh] = rows.ids[first:]
-            self._expires_at[self._count : self._count + fresh] = rows.expires_at[first:]
+            self.index.add(units(rows.vectors[is_fresh]))
+            self._ids[self._count : self._count + fresh] = rows.ids[is_fresh]
+            self._expires_at[self._count : self._count + fresh] = rows.expires_at[is_fresh]
+            newer = self._ids[max(0, self._count - 1) : self._count + fresh]
             self._count += fresh
             self.unsaved += fresh
+            if self._order is not None or (np.diff(newer) <= 0).any():
+                self._order = np.argsort(self.ids, kind="stable")
 
     def remove(self, ids: Sequence[int]) -> None:
         """Bury these exemplars; those that are not here are passed over."""
         with self._lock.alone():
-            for exemplar_id in ids:
-                slot = int(np.searchsorted(self.ids, exemplar_id))
-                if slot < self._count and self._ids[slot] == exemplar_id and self._expires_at[slot] != _DEAD:
-                    self._expires_at[slot] = _DEAD
-                    self._dead += 1
-                    self.unsaved += 1
+            slots = self._slots_of(np.unique(np.array(ids, np.int64)))
+            living = [slot for slot in slots[slots >= 0] if self._expires_at[slot] != _DEAD]
+            self._expires_at[living] = _DEAD
+            self._dead += len(living)
+            self.unsaved += len(living)
 
     def vector(self, exemplar_id: int) -> Vector:
         """The indexed vector of an exemplar that is here."""
         with self._lock.shared():
-            slots = np.searchsorted(self.ids, [exemplar_id])
-            return np.asarray(faiss_index.vectors_at(self.index, slots)[0])
+            slots = self._slots_of(np.array([exemplar_id], np.int64))
+            return np.asarray(vector_index.vectors_at(self.index, slots)[0])
 
     @contextmanager
-    def at_rest(self) -> Iterator[tuple[faiss_index.Index, NDArray[np.int64], int]]:
+    def at_rest(self) -> Iterator[tuple[vector_index.Index, NDArray[np.int64], int]]:
         """The index, the ids of its slots, and the `seq` they stand for, unchanged while this is held."""
         with self._lock.shared():
             yield self.index, self.ids, self.seq
 
     # with the lock held
 
+    def _slots_of(self, ids: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Where these are; -1: not here."""
+        if not self._count:
+            return np.full(len(ids), -1)
+        places = np.minimum(np.searchsorted(self.ids, ids, sorter=self._order), self._count - 1)
+        slots = places if self._order is None else self._order[places]
+        return np.where(self._ids[slots] == ids, slots, -1)
+
     def _near(self, query: Vector, wanted: int, live: NDArray[np.bool_]) -> NDArray[np.int64]:
         """By the graph; by an exact search where too many of what the graph finds are dead."""
-        scores, slots = faiss_index.search(self.index, query, wanted + MARGIN)
+        scores, slots = vector_index.search(self.index, query, wanted + MARGIN)
         found = (slots >= 0) & live[slots]
         scores, slots = scores[found], slots[found]
         if len(slots) < wanted:
             return self._nearest(query, wanted, live)
-        return np.asarray(slots[scores >= scores[wanted - 1] - TIE])
+        return np.asarray(slots[scores >= scores[wanted - 1] - self._precision.slack])
 
     def _nearest(self, query: Vector, wanted: int, live: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Exactly, with whatever is as near as the last one wanted."""
         available, asked = int(np.count_nonzero(live)), wanted + MARGIN
         while True:
-            scores, slots = faiss_index.search_exactly(self.index, query, min(asked, available), live)
-            near = scores >= scores[wanted - 1] - TIE
+            scores, slots = vector_index.search_exactly(self.index, query, min(asked, available), live)
+            near = scores >= scores[wanted - 1] - self._precision.slack
             if asked >= available or not near[-1]:
                 return np.asarray(slots[near])
             asked *= 4
