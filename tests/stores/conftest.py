@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,10 @@ def open_postgres(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
     opened: list[PostgresStore] = []
 
     def open_one(url: str = postgres_url, kind: type[PostgresStore] = PostgresStore, **options: Any) -> PostgresStore:
-        opened.append(kind(read_address(url), **{"space": SPACE, "dims": DIMS, **options}))
+        address = read_address(url)
+        if "timeout_seconds" not in url:  # a busy machine is no reason to fail
+            address = replace(address, timeout_seconds=30.0)
+        opened.append(kind(address, **{"space": SPACE, "dims": DIMS, **options}))
         return opened[-1]
 
     yield open_one
