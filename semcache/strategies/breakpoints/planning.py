@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import product
 
 from semcache.pricing import Model, Prices
-from semcache.strategies.breakpoints.memory import PREVIOUS, Chances, PrefixMemory
+from semcache.strategies.breakpoints.memory import PREVIOUS, SEAM, Chances, PrefixMemory
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix
 
 _MILLIONTH = 1e-6
@@ -213,6 +213,12 @@ def kinds_of(prefix: Prefix) -> Iterator[tuple[int, str]]:
         last = _last(prefix, section)
         if last is not None:
             yield last, section
+    if prefix.seam is not None:
+        yield prefix.seam, SEAM
+    yield from _kinds_of_turns(prefix)
+
+
+def _kinds_of_turns(prefix: Prefix) -> Iterator[tuple[int, str]]:
     users = [
         number for number, place in enumerate(prefix.places) if place.section == "messages" and place.role == "user"
     ]
@@ -221,7 +227,8 @@ def kinds_of(prefix: Prefix) -> Iterator[tuple[int, str]]:
     turns = sorted({prefix.places[number].outer for number in users})
     begins = any(place.role == "assistant" for place in prefix.places)
     first = [number for number in users if prefix.places[number].outer == turns[0]]
-    if len(first) > 1 and (context := _markable_before(prefix, first[-1], first[0])) is not None:
+    context = _markable_before(prefix, first[-1], first[0]) if len(first) > 1 else None
+    if context is not None and context != prefix.seam:
         yield context, "context"
     for turn in turns[-2:]:
         ends = [number for number in users if prefix.places[number].outer == turn and prefix.places[number].is_markable]
