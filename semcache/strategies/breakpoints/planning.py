@@ -230,6 +230,9 @@ def _kinds_of_turns(prefix: Prefix) -> Iterator[tuple[int, str]]:
     context = _markable_before(prefix, first[-1], first[0]) if len(first) > 1 else None
     if context is not None and context != prefix.seam:
         yield context, "context"
+    last = next(number for number in users if prefix.places[number].outer == turns[-1])
+    if begins and (answer := _markable_before(prefix, last, first[-1] + 1)) is not None:
+        yield answer, PREVIOUS  # the cheapest place for a mark of an hour that keeps all before it
     for turn in turns[-2:]:
         ends = [number for number in users if prefix.places[number].outer == turn and prefix.places[number].is_markable]
         if ends and turn != turns[-1]:
