@@ -42,7 +42,8 @@ PRIORS = {
     "later": Chances(0.2, 0.4, 0.6),  # the end of a turn in a conversation that has begun
 }
 _LIKE = {"later": "first"}  # what is known of this kind is the first that is believed of that one
-_COUNTED_BY_USE = frozenset({"tools", "system", "context", SEAM})  # come back once, it does so rather than a new one
+# By several conversations. Counted by use: what came back once does so rather than what is new.
+SHARED = frozenset({"tools", "system", "context", SEAM})
 
 
 @dataclass(slots=True)
@@ -209,7 +210,7 @@ def _likenesses(kind: str, groups: Sequence[str], uses: int) -> Iterator[tuple[s
     if kind in _LIKE:
         yield f"{groups[-1]}/{_LIKE[kind]}", ""
     names = [f"{group}/{kind}" for group in groups]
-    if kind in _COUNTED_BY_USE:
+    if kind in SHARED:
         names.append(_by_use(names[-1], uses))
     yield from zip(names, [*names[1:], ""], strict=True)
 
@@ -217,7 +218,7 @@ def _likenesses(kind: str, groups: Sequence[str], uses: int) -> Iterator[tuple[s
 def _alike(groups: Sequence[str], kind: str, uses: int) -> Iterator[str]:
     """The counts that a sighting of this kind, after so many others of the same prefix, goes into."""
     yield from (f"{group}/{kind}" for group in groups)
-    if kind in _COUNTED_BY_USE:
+    if kind in SHARED:
         yield _by_use(f"{groups[-1]}/{kind}", uses)
 
 
