@@ -19,7 +19,7 @@ _WAYS = ("", "5m", "1h")  # not written, written for so long
 
 
 @dataclass(frozen=True)
-class _Use:
+class Use:
     """`prolonging` is the price of a token of what is read to hold it for an hour from now on."""
 
     at: float
@@ -31,12 +31,12 @@ class _Use:
 class _Block:
     tokens: int = 0
     is_passing: bool = False
-    uses: list[_Use] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
     sessions: set[int] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
-class _Rates:
+class Rates:
     """Prices of a token: read, and by way of sending it when it is not held."""
 
     read: float
@@ -68,7 +68,7 @@ def least_usd(trace: Sequence[Visit], law: Law, model: Model, prices: Prices) ->
     divided among all before it. What sessions share is decided with knowledge of the future under both, so no policy
     that learns from what has come is expected below the second.
     """
-    rates = _Rates(
+    rates = Rates(
         float(prices.cache_read),
         {"": float(prices.input), "5m": float(prices.cache_write_5m), "1h": float(prices.cache_write_1h)},
     )
@@ -76,7 +76,7 @@ def least_usd(trace: Sequence[Visit], law: Law, model: Model, prices: Prices) ->
     courses = _courses(law, rates, _usual_prolonging(blocks))
     foreseen = expected = 0.0
     for block in blocks:
-        cheapest = _cheapest_course(block.uses, rates)
+        cheapest = cheapest_course(block.uses, rates)
         foreseen += block.tokens * cheapest
         if block.is_passing:
             expected += block.tokens * rates.fresh[""]
@@ -85,11 +85,11 @@ def least_usd(trace: Sequence[Visit], law: Law, model: Model, prices: Prices) ->
     return foreseen / 1e6, expected / 1e6
 
 
-def _blocks(trace: Sequence[Visit], model: Model, rates: _Rates) -> list[_Block]:
+def _blocks(trace: Sequence[Visit], model: Model, rates: Rates) -> list[_Block]:
     found: dict[str, _Block] = defaultdict(_Block)
     for visit in trace:
         before, places = 0, prefix_at_best(visit, model).places
-        use = _Use(visit.at, visit.use, _prolonging(places[: len(places) - visit.passing], found, rates))
+        use = Use(visit.at, visit.use, _prolonging(places[: len(places) - visit.passing], found, rates))
         for number, place in enumerate(places):
             block = found[place.digest]
             block.tokens, before = place.reach_tokens - before, place.reach_tokens
@@ -99,7 +99,7 @@ def _blocks(trace: Sequence[Visit], model: Model, rates: _Rates) -> list[_Block]
     return list(found.values())
 
 
-def _prolonging(places: Sequence[Place], known: Mapping[str, _Block], rates: _Rates) -> float:
+def _prolonging(places: Sequence[Place], known: Mapping[str, _Block], rates: Rates) -> float:
     new = next((number for number, place in enumerate(places) if place.digest not in known), 0)
     if not new:
         return float("inf")
@@ -116,7 +116,7 @@ def _usual_prolonging(blocks: Sequence[_Block]) -> list[float]:
     return [fmean(found[number]) for number in range(max(found) + 1)]
 
 
-def _cheapest_course(uses: Sequence[_Use], rates: _Rates) -> float:
+def cheapest_course(uses: Sequence[Use], rates: Rates) -> float:
     """The least price a token of this block can cost over all its uses."""
     after = dict.fromkeys(_WAYS, 0.0)  # what the rest costs if the block was left held like this
     for number in range(len(uses) - 1, -1, -1):
@@ -129,7 +129,7 @@ def _cheapest_course(uses: Sequence[_Use], rates: _Rates) -> float:
     return after[""]
 
 
-def _courses(law: Law, rates: _Rates, prolonging: Sequence[float]) -> list[_Course]:
+def _courses(law: Law, rates: Rates, prolonging: Sequence[float]) -> list[_Course]:
     """For each use, what is expected to be the cheapest."""
     in_time = {"": 0.0, "5m": law.soon, "1h": law.within_hour}
     following = dict.fromkeys(_WAYS, 0.0)  # what is expected from the next use on, by how it finds the block
@@ -147,7 +147,7 @@ def _courses(law: Law, rates: _Rates, prolonging: Sequence[float]) -> list[_Cour
     return courses
 
 
-def _followed(uses: Sequence[_Use], courses: Sequence[_Course], rates: _Rates) -> float:
+def _followed(uses: Sequence[Use], courses: Sequence[_Course], rates: Rates) -> float:
     """What a token of this block comes to if it is written as the courses say."""
     total, held, until = 0.0, "", float("-inf")
     for use in uses:

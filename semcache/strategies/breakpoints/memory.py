@@ -16,7 +16,7 @@ MOST_PREFIXES, MOST_KINDS = 30_000, 2_000
 _KEPT_PREFIXES = 10_000  # of what is written to the store: the latest
 SEAM = "seam"  # the end of what is alike in texts that vary behind it
 PREVIOUS = "previous"  # the end of a turn that another has followed: it comes again with the last one
-_KIND_WEIGHT, _PREFIX_WEIGHT = 6.0, 20.0
+_KIND_WEIGHT, _PREFIX_WEIGHT = 6.0, 10.0
 _MOST_USES = 5  # what came oftener is counted with these
 
 
