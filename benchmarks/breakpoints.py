@@ -1,9 +1,10 @@
 """What placing cache marks saves, beside none, Claude's automatic caching, and what could be had at best.
 
-Every request goes through the step against the simulator's real accounting, in virtual time. Three optima, each one bar:
+Every request goes through the step against the simulator's real accounting, in virtual time. Three optima, one bar
+each:
 
-- best fixed: the best policy in hindsight that knows each kind of place by never, 5 minutes or an hour, all tried on the
-  whole trace;
+- best fixed: the best policy in hindsight, for each kind of place never, 5 minutes or an hour, all tried on the whole
+  trace;
 - best online: who knows the chances by which this traffic is made (how often documents are asked about again, when
   conversations end, how long gaps are), but not what they will bring; it decides for each block by itself, without
   Claude's limits of four marks, 20 blocks and the order of TTLs. Whoever has to learn those chances, and keeps to those
