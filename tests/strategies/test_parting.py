@@ -1,4 +1,4 @@
-"""A text that varies from some place on is parted there: what stands before is cached, and nothing is said otherwise."""
+"""A text that varies from some place on is parted there: what stands before is cached, nothing is said otherwise."""
 
 from __future__ import annotations
 
