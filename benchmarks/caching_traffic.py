@@ -155,7 +155,7 @@ def visits(name: str, *, seed: int, model: str) -> list[Visit]:
 
 
 def _questions(rank: int) -> int:
-    return max(1, round(14 / (rank + 1) ** 0.7))
+    return int(max(1, round(14 / (rank + 1) ** 0.7)))
 
 
 def _body(model: str, messages: list[Json], **fields: object) -> Json:

@@ -124,6 +124,30 @@ def test_what_stands_before_a_clock_is_marked_and_read_by_all(clock: Clock) -> N
     assert f"the system prompt parted at character {len(LINES)}" in planned.placement.because
 
 
+def talks(known: PromptCaching, clock: Clock, *, keeps_its_time: bool) -> list[str]:
+    """The kinds of the marks of the last of some conversations, which tell the time of each request or their own."""
+    marked: list[str] = []
+    for talk in range(12):
+        history: list[Json] = []
+        for turn in range(4):
+            question = {"role": "user", "content": f"Talk {talk}, turn {turn}. {MORE}"}
+            minute = talk if keeps_its_time else 4 * talk + turn
+            planned = sent(known, ask(system=at(minute), messages=[*history, question]))
+            kinds = {each.place: each.kind for each in planned.outlook.candidates}
+            marked = [*marked, *(kinds[mark.place] for mark in planned.placement.marks)] if talk == 11 else []
+            history += [question, {"role": "assistant", "content": "At nine."}]
+            clock.advance(20)
+    return marked
+
+
+def test_behind_a_clock_that_goes_on_there_is_no_mark(clock: Clock) -> None:
+    assert set(talks(caching(clock), clock, keeps_its_time=False)) == {"seam"}
+
+
+def test_behind_a_clock_that_a_conversation_repeats_there_are_marks(clock: Clock) -> None:
+    assert {"seam", "later"} <= set(talks(caching(clock), clock, keeps_its_time=True))
+
+
 def test_a_question_behind_a_long_text_in_one_string_is_parted_from_it(clock: Clock) -> None:
     known = caching(clock)
     for number in range(6):

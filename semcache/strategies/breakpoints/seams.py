@@ -60,7 +60,7 @@ class Seams(Journalled):
 
     def note_begun(self, request: Request, parting: Parting) -> None:
         """An answer with thinking came to this request, parted so: it is bound to that, and so is what follows."""
-        self._note_begun(name_of_prompt(request), parting)
+        self._note_begun(name_before_thinking(request) or name_of_prompt(request), parting)
 
     def is_bound(self, request: Request) -> tuple[bool, Parting | None]:
         """Whether thinking is sent back, which binds the prompt to how it was sent; and where it was parted then."""
@@ -138,6 +138,7 @@ class Seams(Journalled):
     def _note_begun(self, name: str, parting: Parting) -> None:
         with self._lock:
             self._begun[name] = parting
+            self._begun.move_to_end(name)
             if len(self._begun) > _MOST_BEGUN:
                 self._begun.popitem(last=False)
 
