@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from caching_optima import prefix_at_best
 from caching_traffic import Visit
 
 from semcache.pricing import Model, Prices
-from semcache.request import Request
-from semcache.strategies.breakpoints.memory import PREVIOUS, PRIORS, TTL_SECONDS
+from semcache.strategies.breakpoints.memory import PREVIOUS, TTL_SECONDS
 from semcache.strategies.breakpoints.planning import kinds_of
-from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix, prefix_of
+from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix
 
 Policy = Mapping[str, str | None]
 
@@ -30,17 +30,20 @@ def best_fixed_usd(trace: Sequence[Visit], model: Model, prices: Prices) -> tupl
     """Dollars of input under the best policy, and the policy."""
     read = []
     for visit in trace:
-        prefix = prefix_of(Request(visit.body), model)
+        prefix = prefix_at_best(visit, model)
         kinds = ((place, "later" if kind == PREVIOUS else kind) for place, kind in kinds_of(prefix))
         read.append(_Read(visit.at, prefix, tuple(sorted(kinds))))
-    priced = ((_cost(read, policy, model, prices), place, policy) for place, policy in enumerate(_policies()))
+    policies = enumerate(_policies({kind for each in read for _, kind in each.kinds}))
+    priced = ((_cost(read, policy, model, prices), place, policy) for place, policy in policies)
     cost, _, policy = min(priced, key=lambda each: each[:2])
     return cost / 1e6, policy
 
 
-def _policies() -> Iterator[Policy]:
-    for ttls in product((None, "5m", "1h"), repeat=len(PRIORS)):
-        yield dict(zip(PRIORS, ttls, strict=True))
+def _policies(kinds: Iterable[str]) -> Iterator[Policy]:
+    """For each kind that the trace has."""
+    known = sorted(kinds)
+    for ttls in product((None, "5m", "1h"), repeat=len(known)):
+        yield dict(zip(known, ttls, strict=True))
 
 
 def _cost(trace: Sequence[_Read], policy: Policy, model: Model, prices: Prices) -> float:

@@ -1,6 +1,6 @@
 """What issue 5, "cheaper prompts", asks to be shown, in one table and one JSON: each part is a script of its own.
 
-    a      breakpoints.py           prompt caching on four kinds of traffic
+    a      breakpoints.py           prompt caching on five kinds of traffic
     b      token_budgets.py         budgets on recorded output lengths, trimming
     c      compression_quality.py   facts kept against tokens kept
     d      prompt_optimisation.py   ten sample system prompts

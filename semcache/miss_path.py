@@ -14,6 +14,7 @@ from semcache.strategies.breakpoints.breakers import DOCUMENT as BREAKERS_DOCUME
 from semcache.strategies.breakpoints.caching import PromptCaching
 from semcache.strategies.breakpoints.memory import PrefixMemory
 from semcache.strategies.breakpoints.prewarming import Prewarming
+from semcache.strategies.breakpoints.seams import DOCUMENT as SEAMS_DOCUMENT
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.compression.terms import Terms
 from semcache.strategies.consent import Consent
@@ -84,6 +85,7 @@ def open_miss_path(
     caching = PromptCaching(consent, known.prefixes, clock=clock)
     known.keep_in(keeping)
     keeping.keep(BREAKERS_DOCUMENT, caching.breakers)
+    keeping.keep(SEAMS_DOCUMENT, caching.seams)
     replacing = Replacing(consent, ApprovedPrompts(store, clock=clock), prices, caching=caching)
     return MissPath(
         PromptForms(

@@ -24,7 +24,7 @@ from semcache.request import Request
 from semcache.strategies.approved_prompts import STRATEGY as PROMPT_OPTIMISATION
 from semcache.strategies.approved_prompts import Approved, Replacing, Sides, is_control
 from semcache.strategies.consent import Consent
-from semcache.strategies.prompt_names import name_before_thinking, name_of_prompt
+from semcache.strategies.prompt_names import name_before_thinking, name_of_prompt, refuses_signature
 from semcache.strategies.system_prompts import SystemPrompts
 from semcache.strategies.tidying import STRATEGY as TIDYING
 from semcache.strategies.tidying import Tidying
@@ -128,7 +128,7 @@ class PromptForms:
             answer: Answer = yield from forward(sent)
         except UpstreamStatus as refusal:
             again = sent if other is None else self._in_form(request, other)
-            if again.body == sent.body or not _refuses_signature(refusal):
+            if again.body == sent.body or not refuses_signature(refusal):
                 raise
             sent, form = again, other or AS_IT_CAME
             answer = yield from forward(sent)
@@ -194,7 +194,3 @@ class PromptForms:
         if cost is not None and known is not None and usage.prompt_tokens:
             rate = float(cost / usage.prompt_tokens * known.tokenizer_factor)
             self.learned.prompts.note(request, model=known.id, usd_per_prompt_token=rate, now=now)
-
-
-def _refuses_signature(refusal: UpstreamStatus) -> bool:
-    return refusal.status == 400 and b"signature" in refusal.body and b"thinking" in refusal.body

@@ -6,6 +6,7 @@ A name holds no text, and is the same whichever way the client has written the p
 from __future__ import annotations
 
 from semcache.canonical import digest
+from semcache.errors import UpstreamStatus
 from semcache.request import Request
 from semcache.strategies.compression.turns import blocks_of, first_thinking, normal_messages, unmarked
 
@@ -19,6 +20,11 @@ def name_before_thinking(request: Request) -> str | None:
     """Of what stood before the first thinking that is sent back; None: there is none."""
     place = first_thinking(normal_messages(request.messages), 0)
     return None if place is None else _name(request, place)
+
+
+def refuses_signature(refusal: UpstreamStatus) -> bool:
+    """Whether Claude refuses thinking that was sent back, because it is bound to another prompt."""
+    return refusal.status == 400 and b"signature" in refusal.body and b"thinking" in refusal.body
 
 
 def _name(request: Request, end: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from semcache.errors import UpstreamStatus
 from semcache.exchange import Answer, Attempt, Call, Exchange, Forward
 from semcache.message import Message
 from semcache.pricing import Model, PriceBook, Prices
@@ -24,6 +25,7 @@ from semcache.strategies.compression.terms import Terms
 from semcache.strategies.compression.ways import SHORTER, Way, ways_to_send
 from semcache.strategies.compression.ways import STRATEGY as COMPRESSION
 from semcache.strategies.consent import Consent
+from semcache.strategies.prompt_names import refuses_signature
 from semcache.strategies.remaining import RemainingTurns
 from semcache.strategies.summaries import SUMMARISED, Summaries
 from semcache.strategies.token_budget.trimming import STRATEGY as TRIMMING
@@ -107,19 +109,33 @@ class Shaping:
         """One layer of the stack: see `semcache.exchange`."""
         options = self._planned(request)
         if not options:
-            return (yield from forward(request))
+            return (yield from forward(self.caching.as_begun(request)))
         option = options[0]
         paid: tuple[Attempt, ...] = ()
         if option.name == SUMMARISED:
             option, paid = yield from self._told(option, request)
         began_at = self._clock()
-        answer: Answer = yield from forward(option.request)
+        try:
+            answer: Answer = yield from forward(option.request)
+        except UpstreamStatus as refusal:
+            option = self._in_the_other_form(option, refusal)
+            answer = yield from forward(option.request)
         if paid:
             answer = replace(answer, attempts=(*paid, *answer.attempts))
         if option.planned is not None:
             whole = _whole(options) if option.name == TRIMMED else None
             self.caching.note(option.planned, answer, began_at, whole=whole)
         return answer
+
+    def _in_the_other_form(self, option: Option, refusal: UpstreamStatus) -> Option:
+        """Raises the refusal where there is none."""
+        model = self._prices.model(option.request.model)
+        if option.planned is None or model is None or not refuses_signature(refusal):
+            raise refusal
+        planned = self.caching.otherwise(option.planned, model)
+        if planned is None:
+            raise refusal
+        return replace(option, request=planned.request, planned=planned)
 
     def marked(self, request: Request) -> Request:
         """With the marks that pay, and nothing left out: for calls of our own, which read what is held for others."""

@@ -112,6 +112,23 @@ def test_a_conversation_is_marked_where_it_will_go_on(clock: Clock) -> None:
     assert [planned.outlook.prefix.places[mark.place].outer for mark in planned.marks][-1] == 4
 
 
+def test_where_conversations_pause_the_end_of_a_short_answer_keeps_all_before_it_for_an_hour(clock: Clock) -> None:
+    known, kept = caching(clock), []
+    for talk in range(4):
+        history: tuple[Json, ...] = ()
+        for turn in range(10):
+            question = f"Talk {talk}, turn {turn}. {LONG}"
+            planned = sent(known, ask(question, history=history), written=2_000)
+            places = planned.outlook.prefix.places
+            kept += [
+                turn for mark in planned.placement.marks if places[mark.place].role == "assistant" and mark.ttl == "1h"
+            ]
+            answer = {"role": "assistant", "content": "At nine."}
+            history = (*history, {"role": "user", "content": question}, answer)
+            clock.advance(900 if turn % 5 == 2 else 20)
+    assert len(kept) > 10
+
+
 @pytest.mark.parametrize("own", [1, 2, 3, 4])
 def test_the_callers_marks_stay_and_four_are_the_most(clock: Clock, own: int) -> None:
     system = [

@@ -11,6 +11,7 @@ from fakes import request
 from semcache.stores.memory import MemoryStore
 from semcache.strategies.approved_prompts import Approved, Sides
 from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.seams import Seams
 from semcache.strategies.compression.blocks import Blocks
 from semcache.strategies.keeping import Keeping
 from semcache.strategies.prompt_forms import Form, FormMemory
@@ -27,6 +28,11 @@ APPROVED = Approved("a" * 64, "Be brief.", 5.0, 40, 20, 0.1)
 
 def prompts_seen(prompts: SystemPrompts) -> None:
     prompts.note(request(system=PROMPT), model="claude-x", usd_per_prompt_token=1e-6, now=5.0)
+
+
+def seams_seen(seams: Seams) -> None:
+    for end in ("One.", "Two."):
+        seams.note(request(system=PROMPT * 2 + end))
 
 
 LEARNED: dict[str, tuple[Callable[[], Any], Callable[[Any], None], Callable[[Any], object]]] = {
@@ -55,6 +61,7 @@ LEARNED: dict[str, tuple[Callable[[], Any], Callable[[Any], None], Callable[[Any
         lambda thing: thing.to_bytes(),
     ),
     "brevity": (Brevity, lambda thing: thing.note("kind", 50, was_hinted=True), lambda thing: thing.to_bytes()),
+    "seams": (Seams, seams_seen, lambda thing: thing.partings(request(system=PROMPT * 2 + "Three."))),
     "begun": (Begun, lambda thing: thing.note(request()), lambda thing: thing.to_bytes()),
 }
 

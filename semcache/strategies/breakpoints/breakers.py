@@ -49,7 +49,7 @@ class Breaker:
         return (
             f"the system prompt carries {self.looks_like} at character {self.offset} that changes from request to "
             f"request ({self.times} times so far): what stands behind it cannot be cached, so put it into a last block "
-            "of its own, or into the user's turn"
+            "of its own, or into the user's turn; what stands before it is cached where it is long enough"
         )
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from semcache.canonical import digest
 from semcache.exchange import Answer
-from semcache.message import Usage
+from semcache.message import THINKING_TYPES, Usage, block_types
 from semcache.pricing import Model, Prices
 from semcache.request import Request
 from semcache.strategies.breakpoints.breakers import Breakers
-from semcache.strategies.breakpoints.memory import PrefixMemory
+from semcache.strategies.breakpoints.memory import SEAM, PrefixMemory
+from semcache.strategies.breakpoints.parting import Parting, parted
 from semcache.strategies.breakpoints.placing import STRATEGY, marked
 from semcache.strategies.breakpoints.planning import Candidate, Mark, Outlook, Placement, best_placement, outlook_of
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, prefix_of
+from semcache.strategies.breakpoints.seams import Seams
 from semcache.strategies.breakpoints.siblings import expected_in_batch
 from semcache.strategies.consent import Consent
 from semcache.strategies.routing.conversations import system_text
@@ -35,9 +37,12 @@ class Planned:
     """A request as it would be sent, and why."""
 
     request: Request = field(repr=False)
-    unmarked: Request = field(repr=False)  # as it was before we placed marks
+    unmarked: Request = field(repr=False)  # as it would be sent without our marks
+    came: Request = field(repr=False)
     outlook: Outlook = field(repr=False)
     placement: Placement
+    parting: Parting | None = None  # of a text whose first part can bear a mark
+    seams: frozenset[str] = frozenset()  # prefixes up to where its texts could be parted, this one or another
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -59,6 +64,7 @@ class PromptCaching:
     def __init__(self, consent: Consent, memory: PrefixMemory, *, clock: Callable[[], float]) -> None:
         self.memory = memory
         self.breakers = Breakers()
+        self.seams = Seams()
         self._consent = consent
         self._clock = clock
 
@@ -72,23 +78,45 @@ class PromptCaching:
     def planned_on(self, request: Request, model: Model, *, goes_on: float = 1.0) -> Planned:
         """The cheapest set of marks, for strategies that compare other ways to send the request.
 
+        A text that varies from some place on is parted there, if what stands before is worth a mark of its own.
         `goes_on`: see `outlook_of`.
         """
-        outlook = expected_in_batch(self._outlook(request, model, goes_on=goes_on), request)
-        placement = best_placement(outlook, model, on=self._today())
-        return Planned(marked(request, outlook.prefix, placement.marks), request, outlook, placement)
+        plans = [self._plan(request, model, parting, goes_on=goes_on) for parting in self._partings(request)]
+        prefixes = [plan.outlook.prefix for plan in plans]
+        seams = frozenset(each.places[each.seam].digest for each in prefixes if each.seam is not None)
+        return replace(min(plans, key=lambda plan: plan.placement.net_usd), seams=seams)
+
+    def otherwise(self, planned: Planned, model: Model) -> Planned | None:
+        """The other form, where the thinking that is sent back was refused: whole for parted, parted for whole."""
+        request = planned.came
+        others = (None,) if planned.parting is not None else self.seams.partings(request)[:1]
+        if not others or not self.seams.is_bound(request)[0]:
+            return None
+        return self._plan(request, model, others[0])
+
+    def as_begun(self, request: Request) -> Request:
+        """A request that is to be left alone, in the form to which the thinking that it sends back is bound."""
+        if self.seams.is_empty:
+            return request
+        return self._parted(request, self.seams.is_bound(request)[1])
 
     def held_tokens(self, request: Request, model: Model | None) -> int:
         """How much of the prompt Claude is believed to hold, from its beginning on."""
         if model is None:
             return 0
-        places, now = prefix_of(request, model).places, self._clock()
-        held = (place.reach_tokens for place in places if self.memory.held_for(place.digest, now=now) is not None)
-        return max(held, default=0)
+        now, held = self._clock(), [0]
+        for parting in self._partings(request):
+            places = prefix_of(self._parted(request, parting), model, parting=parting).places
+            held += [each.reach_tokens for each in places if self.memory.held_for(each.digest, now=now) is not None]
+        return max(held)
 
     def prospect(self, request: Request, model: Model) -> Prospect:
         """What the prompt cache makes of a prompt: each part is read as often as it has come again before."""
-        outlook, prices = self._outlook(request, model), self._prices(model)
+        return min(self._prospect(request, model, parting) for parting in self._partings(request))
+
+    def _prospect(self, request: Request, model: Model, parting: Parting | None) -> Prospect:
+        outlook = self._outlook(self._parted(request, parting), model, parting=parting)
+        prices = self._prices(model)
         total, reached = Decimal(0), 0
         for each in outlook.candidates if self._consent.allows(request, STRATEGY) else ():
             place = outlook.prefix.places[each.place]
@@ -100,10 +128,7 @@ class PromptCaching:
 
     def note_came(self, request: Request, model: Model) -> None:
         """Take down what came, where something else was sent in its place."""
-        outlook = self._outlook(request, model)
-        for each in outlook.candidates:
-            digest = outlook.prefix.places[each.place].digest
-            self.memory.note_seen(digest, each.kind, _groups(request), now=self._clock())
+        self.note_seen(self.planned_on(request, model), self._clock())
 
     def note(self, planned: Planned, answer: Answer, began_at: float, *, whole: Planned | None = None) -> None:
         """Learn from what was sent; the answer is here, and nothing that goes wrong now may lose it.
@@ -111,7 +136,8 @@ class PromptCaching:
         `whole` is what came, where less was sent: the return of that is to be expected, nobody sends the rest again.
         """
         try:
-            self.breakers.note(planned.request)
+            self.breakers.note(planned.came)
+            self._note_seams(planned, answer)
             self.note_seen(whole or planned, began_at)
             self.observe(planned, answer.message.usage, began_at)
         except Exception as error:
@@ -131,13 +157,42 @@ class PromptCaching:
 
     def note_seen(self, planned: Planned, began_at: float) -> None:
         """Take down which prefixes came."""
-        groups = _groups(planned.request)
-        for each in planned.outlook.candidates:
-            digest = planned.outlook.prefix.places[each.place].digest
-            self.memory.note_seen(digest, each.kind, groups, now=began_at)
+        groups = _groups(planned.came)
+        places, candidates = planned.outlook.prefix.places, planned.outlook.candidates
+        seen = {places[each.place].digest: each.kind for each in candidates} | dict.fromkeys(planned.seams, SEAM)
+        for prefix, kind in seen.items():
+            self.memory.note_seen(prefix, kind, groups, now=began_at)
 
-    def _outlook(self, request: Request, model: Model, *, goes_on: float = 1.0) -> Outlook:
-        prefix, now = prefix_of(request, model), self._clock()
+    def _note_seams(self, planned: Planned, answer: Answer) -> None:
+        self.seams.note(planned.came)
+        if planned.parting is not None and THINKING_TYPES & block_types(answer.message.blocks):
+            self.seams.note_begun(planned.came, planned.parting)
+
+    def _plan(self, request: Request, model: Model, parting: Parting | None, *, goes_on: float = 1.0) -> Planned:
+        sent = self._parted(request, parting)
+        outlook = expected_in_batch(self._outlook(sent, model, goes_on=goes_on, parting=parting), request)
+        placement = best_placement(outlook, model, on=self._today())
+        if parting is not None:
+            placement = replace(placement, because=f"{placement.because}; {parting.says()}")
+        return Planned(marked(sent, outlook.prefix, placement.marks), sent, request, outlook, placement, parting)
+
+    def _partings(self, request: Request) -> tuple[Parting | None, ...]:
+        """How it may be sent; one that sends thinking back goes on as it was begun."""
+        if self.seams.is_empty:
+            return (None,)
+        is_bound, begun = self.seams.is_bound(request)
+        if is_bound or not self._consent.allows(request, STRATEGY):
+            return (begun,)
+        return (None, *self.seams.partings(request))
+
+    @staticmethod
+    def _parted(request: Request, parting: Parting | None) -> Request:
+        return request if parting is None else parted(request, parting, strategy=STRATEGY)
+
+    def _outlook(
+        self, request: Request, model: Model, *, goes_on: float = 1.0, parting: Parting | None = None
+    ) -> Outlook:
+        prefix, now = prefix_of(request, model, parting=parting), self._clock()
         return outlook_of(prefix, self.memory, _groups(request), now=now, goes_on=goes_on)
 
     def _prices(self, model: Model) -> Prices:

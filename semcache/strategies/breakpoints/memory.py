@@ -14,8 +14,9 @@ from semcache.journal import Journalled, operation
 TTL_SECONDS = {"5m": 300.0, "1h": 3600.0}
 MOST_PREFIXES, MOST_KINDS = 30_000, 2_000
 _KEPT_PREFIXES = 10_000  # of what is written to the store: the latest
+SEAM = "seam"  # the end of what is alike in texts that vary behind it
 PREVIOUS = "previous"  # the end of a turn that another has followed: it comes again with the last one
-_KIND_WEIGHT, _PREFIX_WEIGHT = 6.0, 20.0
+_KIND_WEIGHT, _PREFIX_WEIGHT = 6.0, 10.0
 _MOST_USES = 5  # what came oftener is counted with these
 
 
@@ -36,11 +37,13 @@ PRIORS = {
     "tools": Chances(0.2, 0.4, 0.6),
     "system": Chances(0.2, 0.4, 0.6),
     "context": Chances(0.35, 0.5, 0.6),  # a document before its question: parted from it for a reason
+    SEAM: Chances(0.35, 0.5, 0.6),  # it is known because it has come before
     "first": Chances(0.2, 0.4, 0.6),  # the end of a first turn
     "later": Chances(0.2, 0.4, 0.6),  # the end of a turn in a conversation that has begun
 }
 _LIKE = {"later": "first"}  # what is known of this kind is the first that is believed of that one
-_COUNTED_BY_USE = frozenset({"tools", "system", "context"})  # one that came back once does so rather than a new one
+# By several conversations. Counted by use: what came back once does so rather than what is new.
+SHARED = frozenset({"tools", "system", "context", SEAM})
 
 
 @dataclass(slots=True)
@@ -207,7 +210,7 @@ def _likenesses(kind: str, groups: Sequence[str], uses: int) -> Iterator[tuple[s
     if kind in _LIKE:
         yield f"{groups[-1]}/{_LIKE[kind]}", ""
     names = [f"{group}/{kind}" for group in groups]
-    if kind in _COUNTED_BY_USE:
+    if kind in SHARED:
         names.append(_by_use(names[-1], uses))
     yield from zip(names, [*names[1:], ""], strict=True)
 
@@ -215,7 +218,7 @@ def _likenesses(kind: str, groups: Sequence[str], uses: int) -> Iterator[tuple[s
 def _alike(groups: Sequence[str], kind: str, uses: int) -> Iterator[str]:
     """The counts that a sighting of this kind, after so many others of the same prefix, goes into."""
     yield from (f"{group}/{kind}" for group in groups)
-    if kind in _COUNTED_BY_USE:
+    if kind in SHARED:
         yield _by_use(f"{groups[-1]}/{kind}", uses)
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from itertools import product
 
 from semcache.pricing import Model, Prices
-from semcache.strategies.breakpoints.memory import PREVIOUS, Chances, PrefixMemory
+from semcache.strategies.breakpoints.memory import PREVIOUS, SEAM, SHARED, Chances, PrefixMemory
 from semcache.strategies.breakpoints.prefix import LOOKBACK_BLOCKS, MOST_MARKS, Prefix
 
 _MILLIONTH = 1e-6
@@ -168,12 +168,14 @@ class _Pricing:
         ends = [self._outlook.prefix.places[place].reach_tokens for place, _ in entries]
         worth, over_a_pause = 0.0, 0.0
         for (place, ttl), end, begin in reversed(list(zip(entries, ends, [0, *ends], strict=False))):
-            chances = self._chances_at(place)
+            candidate = self._candidate_at(place)
+            chances = candidate.chances
             if ttl == "1h":
                 over_a_pause = chances.within_hour - chances.soon
                 each = chances.within_hour * (self._dearest(chances) - self._read)
             else:
-                each = (chances.soon + over_a_pause) * (self._write["5m"] - self._read)
+                bridged = over_a_pause * (1 - chances.soon) if candidate.kind in SHARED else over_a_pause
+                each = (chances.soon + bridged) * (self._write["5m"] - self._read)
             worth += each * (end - begin)
         return worth
 
@@ -188,9 +190,9 @@ class _Pricing:
         last = max(found, default=0)
         return {**{at: "1h" for at in self._anchors if last - LOOKBACK_BLOCKS < at < last}, **found}
 
-    def _chances_at(self, place: int) -> Chances:
-        """Of a place between two candidates, those of the second."""
-        return next(chances for at, chances in self._chances.items() if at >= place)
+    def _candidate_at(self, place: int) -> Candidate:
+        """Of a place between two candidates, the second."""
+        return next(each for each in self._outlook.candidates if each.place >= place)
 
     def _dearest(self, chances: Chances) -> float:
         """The price at which this would be written again: for an hour only where that is the cheaper way."""
@@ -213,6 +215,12 @@ def kinds_of(prefix: Prefix) -> Iterator[tuple[int, str]]:
         last = _last(prefix, section)
         if last is not None:
             yield last, section
+    if prefix.seam is not None:
+        yield prefix.seam, SEAM
+    yield from _kinds_of_turns(prefix)
+
+
+def _kinds_of_turns(prefix: Prefix) -> Iterator[tuple[int, str]]:
     users = [
         number for number, place in enumerate(prefix.places) if place.section == "messages" and place.role == "user"
     ]
@@ -221,8 +229,12 @@ def kinds_of(prefix: Prefix) -> Iterator[tuple[int, str]]:
     turns = sorted({prefix.places[number].outer for number in users})
     begins = any(place.role == "assistant" for place in prefix.places)
     first = [number for number in users if prefix.places[number].outer == turns[0]]
-    if len(first) > 1 and (context := _markable_before(prefix, first[-1], first[0])) is not None:
+    context = _markable_before(prefix, first[-1], first[0]) if len(first) > 1 else None
+    if context is not None and context != prefix.seam:
         yield context, "context"
+    last = next(number for number in users if prefix.places[number].outer == turns[-1])
+    if begins and (answer := _markable_before(prefix, last, first[-1] + 1)) is not None:
+        yield answer, PREVIOUS  # the cheapest place for a mark of an hour that keeps all before it
     for turn in turns[-2:]:
         ends = [number for number in users if prefix.places[number].outer == turn and prefix.places[number].is_markable]
         if ends and turn != turns[-1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from semcache.message import THINKING_TYPES
 from semcache.pricing import Model, estimate_tokens
 from semcache.request import Json, Request
+from semcache.strategies.breakpoints.parting import Parting
 
 LOOKBACK_BLOCKS = 20  # positions that Claude tries for each mark, the mark's own being the first
 MOST_MARKS = 4
@@ -41,6 +42,7 @@ class Prefix:
 
     places: tuple[Place, ...]
     automatic_ttl: str | None = None  # of a top-level cache_control, which marks the last block and uses one slot
+    seam: int | None = None  # the place of the first part of a text that we have parted
 
     @property
     def tokens(self) -> int:
@@ -53,8 +55,8 @@ class Prefix:
         return own + int(self.automatic_ttl is not None)  # it needs a slot to look for, even where it finds a mark
 
 
-def prefix_of(request: Request, model: Model) -> Prefix:
-    """One pass over the body."""
+def prefix_of(request: Request, model: Model, *, parting: Parting | None = None) -> Prefix:
+    """One pass over the body; `parting` is where one of its texts has been parted."""
     body = request.body
     digest = hashlib.blake2b(_scope(request), digest_size=12)
     places: list[Place] = []
@@ -67,7 +69,13 @@ def prefix_of(request: Request, model: Model) -> Prefix:
         is_markable = block.get("type") not in THINKING_TYPES and block.get("text") != ""
         places.append(Place(section, outer, inner, digest.hexdigest(), int(reached), role, ttl, is_markable))
     automatic = body.get("cache_control")
-    return Prefix(tuple(places), str(automatic.get("ttl", "5m")) if isinstance(automatic, dict) else None)
+    ttl = str(automatic.get("ttl", "5m")) if isinstance(automatic, dict) else None
+    return Prefix(tuple(places), ttl, None if parting is None else _seam(places, parting))
+
+
+def _seam(places: Sequence[Place], parting: Parting) -> int:
+    first = parting.section, parting.outer, parting.inner or 0
+    return next(at for at, place in enumerate(places) if (place.section, place.outer, place.inner) == first)
 
 
 def _scope(request: Request) -> bytes:

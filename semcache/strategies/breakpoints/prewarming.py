@@ -58,7 +58,7 @@ class Prewarming:
             ttl = _ttl(known[place], model, self._today()) if place is not None and place in known else "5m"
             marks = () if own or place is None else (Mark(place, ttl),)
             placement = replace(planned.placement, marks=marks, because="sent to be held")
-            return Planned(marked(request, prefix, marks), request, planned.outlook, placement)
+            return replace(planned, request=marked(planned.unmarked, prefix, marks), placement=placement)
         except Exception as error:  # the text of an unforeseen one may hold a prompt
             logger.error("pre-warming failed open: %s", type(error).__name__)
             return None
@@ -113,6 +113,8 @@ def holding(request: Request, model: Model, seconds: float, *, on: date) -> Hold
 def static_place(prefix: Prefix, model: Model) -> int | None:
     """The last block before what the user asks, if it is long enough: a document, the system prompt, or the tools."""
     found = [place for place, kind in kinds_of(prefix) if kind in _STATIC]
+    if prefix.seam is not None:  # what stands behind it varies
+        found = [prefix.seam]
     long = [place for place in found if prefix.places[place].reach_tokens >= model.min_cacheable_tokens]
     return max(long, default=None)
 

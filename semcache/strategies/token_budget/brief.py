@@ -11,6 +11,7 @@ from semcache.message import THINKING_TYPES
 from semcache.pricing import PriceBook
 from semcache.request import Request
 from semcache.strategies.consent import Consent
+from semcache.strategies.prompt_names import refuses_signature
 from semcache.strategies.token_budget.begun import Begun
 from semcache.strategies.token_budget.brevity import STRATEGY, Brevity, hinted, may_be_hinted
 from semcache.strategies.token_budget.budget import LEAST_SEEN
@@ -53,7 +54,7 @@ class Brief:
         try:
             answer: Answer = yield from forward(wording.sent)
         except UpstreamStatus as refusal:
-            if wording.other is None or not _refuses_signature(refusal):
+            if wording.other is None or not refuses_signature(refusal):
                 raise
             answer = yield from forward(wording.other)
         self._learn(request, wording, answer)
@@ -99,7 +100,3 @@ class Brief:
                 self._begun.note(request)
         except Exception as error:
             logger.error("learning brevity failed: %s", type(error).__name__)
-
-
-def _refuses_signature(refusal: UpstreamStatus) -> bool:
-    return refusal.status == 400 and b"signature" in refusal.body and b"thinking" in refusal.body

@@ -107,6 +107,25 @@ def test_entries_are_written_at_breakpoints_only(send):
     assert send(user(text(2000, MARK), text(2000, letter="y"))) == (0, 2003, 0, 2000)
 
 
+def test_a_parted_text_is_found_only_where_it_is_parted_at_the_same_place(send):
+    whole, varying = text(3000)["text"], [text(500, letter="y"), text(500, letter="z")]
+
+    def parts(characters, behind):
+        before = {"type": "text", "text": whole[:characters], "cache_control": MARK}
+        return [before, {"type": "text", "text": whole[characters:] + behind["text"]}]
+
+    assert send(system=parts(8000, varying[0])) == (0, 2000, 0, 1510)
+    assert send(system=parts(8000, varying[1])) == (2000, 0, 0, 1510)
+    assert send(system=parts(12000, varying[1])) == (0, 3000, 0, 510)
+    assert send(system=parts(8000, varying[0])) == (2000, 0, 0, 1510)
+    assert send(system=[{"type": "text", "text": whole + varying[0]["text"], "cache_control": MARK}]) == (
+        0,
+        3500,
+        0,
+        10,
+    )
+
+
 def test_mixed_lifetimes_are_billed_between_the_hit_the_last_hour_and_the_last_mark(send):
     first = [text(2000, HOUR), text(1000, HOUR, letter="a")]
     assert send(user(text(497, MARK)), system=first) == (0, 500, 3000, 0)
