@@ -13,6 +13,7 @@ import numpy as np
 from store_subjects import DIMS
 
 from semcache.entry import Embedding, Entry, Exemplar, Kind, Scope, new_entry_id
+from semcache.errors import StoreUnavailable
 from semcache.message import text_message
 from semcache.search import NEAREST
 from semcache.stores.store import Store
@@ -82,11 +83,16 @@ class Run:
 
     latencies_ms: list[float]
     seconds: float
+    refused: int = 0  # calls that the store could not take: to the service, misses
 
 
 def timed(acts: Sequence[Callable[[], Any]], callers: int, *, most_seconds: float) -> Run:
-    """Do all of these, by so many threads of one process, each its share; what is not begun in time is left out."""
+    """Do all of these, by so many threads of one process, each its share; what is not begun in time is left out.
+
+    A store that has more to do than it can refuses calls, as while it loads a large scope: they are counted.
+    """
     start, latencies = Barrier(callers + 1), [[] for _ in range(callers)]  # type: ignore[var-annotated]
+    refused: list[int] = []
 
     def work(number: int) -> None:
         start.wait()
@@ -94,8 +100,12 @@ def timed(acts: Sequence[Callable[[], Any]], callers: int, *, most_seconds: floa
             began = time.perf_counter()
             if began > until:
                 return
-            act()
-            latencies[number].append((time.perf_counter() - began) * 1000)
+            try:
+                act()
+            except StoreUnavailable:
+                refused.append(number)
+            else:
+                latencies[number].append((time.perf_counter() - began) * 1000)
 
     with ThreadPoolExecutor(callers) as pool:
         workers = [pool.submit(work, number) for number in range(callers)]
@@ -104,7 +114,7 @@ def timed(acts: Sequence[Callable[[], Any]], callers: int, *, most_seconds: floa
         start.wait()
         for worker in workers:
             worker.result()
-    return Run([each for share in latencies for each in share], time.perf_counter() - began)
+    return Run([each for share in latencies for each in share], time.perf_counter() - began, len(refused))
 
 
 def _units(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -250,7 +250,11 @@ def _callers(number: int) -> str:
 
 
 def _summary(runs: list[Run]) -> dict[str, Any]:
-    """The median over the runs of each run's percentiles in milliseconds and of its calls per second."""
+    """The median over the runs of each one's percentiles in milliseconds, and calls per second; how many were refused."""
+    refused = sum(run.refused for run in runs)
+    runs = [run for run in runs if run.latencies_ms]
+    if not runs:
+        return {"refused": refused}
     shares = {"p50_ms": 0.50, "p99_ms": 0.99}
     ordered = [sorted(run.latencies_ms) for run in runs]
     percentiles = {
@@ -259,7 +263,7 @@ def _summary(runs: list[Run]) -> dict[str, Any]:
     }
     least = {"least_ms": round(min(some[0] for some in ordered), 3)}
     rates = [len(run.latencies_ms) / run.seconds for run in runs]
-    return percentiles | least | {"per_s": round(statistics.median(rates))}
+    return percentiles | least | {"per_s": round(statistics.median(rates))} | ({"refused": refused} if refused else {})
 
 
 def _bars(figures: Figures, plan: Plan) -> list[Bar]:
