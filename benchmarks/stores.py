@@ -250,7 +250,7 @@ def _callers(number: int) -> str:
 
 
 def _summary(runs: list[Run]) -> dict[str, Any]:
-    """The median over the runs of each one's percentiles in milliseconds, and calls per second; how many were refused."""
+    """The median over the runs of each one's percentiles in milliseconds, and calls per second; and refusals."""
     refused = sum(run.refused for run in runs)
     runs = [run for run in runs if run.latencies_ms]
     if not runs:
