@@ -70,6 +70,7 @@ def short_of_claim(results: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def write_results(results: Mapping[str, Any], folder: Path) -> None:
     """JSON, Markdown, plot and page, side by side."""
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{_NAME}.json").write_text(f"{json.dumps(results, indent=1)}\n", "utf-8")
     (folder / f"{_NAME}.md").write_text(markdown(results), "utf-8")
     _plot(results, folder / f"{_NAME}.svg")
