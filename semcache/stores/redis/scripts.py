@@ -31,6 +31,11 @@ def batch_script(name: str) -> Script:
     return _loaded("batch", f"batch_{name}")
 
 
+def lease_script(name: str) -> Script:
+    """One that works on a lease."""
+    return _loaded("lease", f"lease_{name}")
+
+
 def script(name: str) -> Script:
     """One that stands alone."""
     return _loaded(name)

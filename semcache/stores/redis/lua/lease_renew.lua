@@ -1,13 +1,4 @@
 -- Time or '', owner, fence, seconds: whether it was not lost.
-local held = redis.call('HMGET', KEYS[1], 'owner', 'fence')
-if held[1] ~= ARGV[2] or held[2] ~= ARGV[3] then return 0 end
-local time = ARGV[1]
-if time == '' then
-  local parts = redis.call('TIME')
-  time = parts[1] + parts[2] / 1000000
-else
-  time = tonumber(time)
-end
-redis.call('HSET', KEYS[1], 'until', string.format('%.17g', time + ARGV[4]))
-redis.call('EXPIRE', KEYS[1], math.ceil(ARGV[4]) + 86400)
+if is_lost(ARGV[2], ARGV[3]) then return 0 end
+keep(now(ARGV[1]), ARGV[4])
 return 1
