@@ -206,7 +206,8 @@ class Learning:
 
     def _learn(self, lesson: Lesson, known: Known = NOTHING_KNOWN, *, may_wait: bool = True) -> None:
         try:
-            room = self._room if may_wait and not self._working.is_urgent(lesson) else None
+            can_wait = self._room is not None and may_wait and not self._working.is_urgent(lesson)
+            room = self._room if can_wait else None
             send = None if self._send is None else answering(known, self._send, is_patient=room is not None)
             with self._teaching:
                 self._work_through(lesson, send)
