@@ -31,7 +31,7 @@ from semcache.stores.store import Selection
 
 OpenPostgres = Callable[..., PostgresStore]
 EAST, NORTH = embedding(1), embedding(0, 1)
-SLOT_BYTES = DIMS * 4 + 16
+SLOT_BYTES = DIMS * 2 + 16
 
 
 def crowd(store: PostgresStore, count: int, *, scope: Scope = SCOPE, key: str = "crowd", seed: int = 0) -> None:

@@ -25,16 +25,12 @@ from semcache.stores.postgres.database import PATIENT_SECONDS, Database
 from semcache.stores.postgres.now import Now
 from semcache.stores.postgres.preparing import Space
 from semcache.stores.postgres.rows import halfvec_rows, scope_id
-from semcache.stores.projection import Precision, Projection, Rows
+from semcache.stores.projection import Projection, Rows
 from semcache.stores.recollection import Pair, Recollection
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
     from semcache.stores.stored_rows import Row
-
-# Each component of a halfvec is off by at most 2^-11 of itself, so each vector of length 1 by as much, and so are its
-# similarities to a query that is not rounded (Cauchy and Schwarz): of two, twice that. 3e-5 was seen at 384 dims.
-HALF = Precision(slack=1e-3, spare=80)
 
 _PORTION = 2048  # rows read and indexed at a time, while others wait for the connection
 _ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
@@ -109,7 +105,7 @@ class PostgresSource:
             last_id = int(rows.ids[-1]) if size else last_id
 
     def empty(self) -> Projection:
-        return Projection.exact(self._space().dims, precision=HALF)
+        return Projection.half(self._space().dims)  # as pgvector keeps them: nothing more is lost
 
     def look(
         self, scope: Scope, followed: Followed[Seen], seen: Stand[Seen], *, known: Sequence[int], missing: Sequence[int]
