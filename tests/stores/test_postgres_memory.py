@@ -25,6 +25,7 @@ from semcache.entry import Embedding, Entry, Scope
 from semcache.stores.limits import Limits
 from semcache.stores.postgres import entries, preparing
 from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.schema import MIGRATIONS
 from semcache.stores.postgres.store import PostgresStore
 from semcache.stores.store import Selection
@@ -130,6 +131,22 @@ def test_what_is_gone_by_another_replicas_doing_is_never_found(open_postgres: Op
     assert [(each.entry.id, each.exemplar.id) for each in near] == [
         (each.entry.id, each.exemplar.id) for each in writer.nearest(SCOPE, EAST)
     ]
+
+
+def test_a_search_in_memory_is_one_statement_whatever_of_it_is_remembered(open_postgres, monkeypatch) -> None:
+    store = open_postgres(kind=HeldInMemory)
+    crowd(store, 300)
+    asked = random_embeddings(8, seed=5)
+    before = [found(store, each) for each in asked]
+    statements = []
+    execute = Connection.execute
+    monkeypatch.setattr(
+        Connection, "execute", lambda self, *args, **options: statements.append(1) or execute(self, *args, **options)
+    )
+    assert [found(store, each) for each in asked] == before  # all of it remembered
+    store._recollection.forget_all()
+    assert [found(store, each) for each in asked] == before  # none of it, and then some
+    assert len(statements) == 2 * len(asked)
 
 
 def test_what_is_found_to_be_gone_does_not_stay_in_memory(open_postgres: OpenPostgres) -> None:
