@@ -89,9 +89,7 @@ class Search:
     def find(self, request: Request, identity: Identity, permission: SemanticLookup | ExactOnly) -> Hit | Miss:
         """The best answer that may be served, or why there is none."""
         place = home_of(request, identity, permission)
-        faq, similar = self._searchable(request, place, permission)
-        faq_places = [(scope, faq_key(scope, place.text or "")) for scope in faq]
-        exact = self.exact(request, place.miss("").places, faq=faq_places)
+        exact, faq, similar = self._looked_up(request, place, permission)
         request.stopwatch.lap(Stage.EXACT)
         if exact is not None:
             exact = replace(exact, question=place.text)
@@ -110,13 +108,9 @@ class Search:
             considered=_likeliest_first(trail.considered),
         )
 
-    def exact(self, request: Request, places: Sequence[Place], *, faq: Sequence[Place] = ()) -> Hit | None:
-        """The stored answer to the very same request, from the first of these places that has it; FAQ first."""
-        for number, entry in enumerate(self._store.exact_at([*faq, *places])):
-            if entry is not None and self._fits(entry, request, self._clock()):
-                kind = HitKind.FAQ if number < len(faq) else HitKind.EXACT
-                return Hit(kind, entry, similarity=1.0, confidence=1.0)
-        return None
+    def exact(self, request: Request, places: Sequence[Place]) -> Hit | None:
+        """The stored answer to the very same request, from the first of these places that has it."""
+        return self._first_fitting(request, self._store.look_up(places).entries, HitKind.EXACT)
 
     def weigh(self, scope: Scope, question: str, embedding: Embedding) -> tuple[Considered, ...]:
         """What speaks for and against the answers near a question, wherever it was asked."""
@@ -175,14 +169,25 @@ class Search:
 
         return objection
 
-    def _searchable(
+    def _looked_up(
         self, request: Request, place: Home, permission: SemanticLookup | ExactOnly
-    ) -> tuple[list[Scope], list[Scope]]:
-        """The FAQ scopes that may answer, narrowest first, and the request's own; without those that hold nothing."""
+    ) -> tuple[Hit | None, list[Scope], list[Scope]]:
+        """The exact answer, FAQ first; the FAQ scopes worth a search, narrowest first; the request's own, if it is."""
         faq = _faq_scopes(request) if permission.faq and place.text is not None else []
         own = [place.scope] if isinstance(permission, SemanticLookup) and place.text is not None else []
-        found = set(self._store.searchable([*faq, *own])) if faq or own else set()
-        return [scope for scope in faq if scope in found], [scope for scope in own if scope in found]
+        faq_places = _faq_places(faq, place.text or "")
+        found = self._store.look_up([*faq_places, *place.miss("").places], [*faq, *own])
+        exact = self._first_fitting(request, found.entries[: len(faq)], HitKind.FAQ)
+        exact = exact or self._first_fitting(request, found.entries[len(faq) :], HitKind.EXACT)
+        searchable = set(found.searchable)
+        return exact, [scope for scope in faq if scope in searchable], [scope for scope in own if scope in searchable]
+
+    def _first_fitting(self, request: Request, entries: Sequence[Entry | None], kind: HitKind) -> Hit | None:
+        now = self._clock()
+        for entry in entries:
+            if entry is not None and self._fits(entry, request, now):
+                return Hit(kind, entry, similarity=1.0, confidence=1.0)
+        return None
 
     def _may_be_superseded(self, hit: Hit, faq_scopes: list[Scope]) -> bool:
         """A FAQ imported after a learned answer was stored may answer the same: it must be asked first."""
@@ -210,4 +215,9 @@ def _likeliest_first(considered: list[Considered]) -> tuple[Considered, ...]:
 
 def faq_key(scope: Scope, question: str) -> str:
     """The exact key of a FAQ question: the same words in any case, spacing and final punctuation."""
-    return digest([scope.digest, fold_question(question)])
+    return _faq_places([scope], question)[0][1]
+
+
+def _faq_places(scopes: Sequence[Scope], question: str) -> list[Place]:
+    folded = fold_question(question) if scopes else ""
+    return [(scope, digest([scope.digest, folded])) for scope in scopes]

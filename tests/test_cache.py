@@ -45,7 +45,7 @@ class BrokenStore(MemoryStore):
     def _fail(self, *arguments: Any, **options: Any) -> Any:
         raise StoreUnavailable("the disk is gone")
 
-    get_exact = exact_at = nearest = searchable = put = record_hit = page = _fail
+    get_exact = look_up = nearest = put = record_hit = page = _fail
 
 
 class BreakingStore(MemoryStore):

@@ -36,10 +36,12 @@ def is_reported(candidates: Iterable[Candidate], fresh: Message) -> bool:
 
 def is_withdrawn(store: Store, miss: Miss, fresh: Message, *, k: int) -> bool:
     """Whether people said that this very answer is wrong, to this request or to one like it. Raises `StoreError`."""
-    withdrawn = store.get_exact(miss.scope, withdrawn_key(miss.key))
+    searched = [] if miss.embedding is None else [miss.scope]
+    looked_up = store.look_up([(miss.scope, withdrawn_key(miss.key))], searched)
+    (withdrawn,) = looked_up.entries
     if withdrawn is not None and says_same(withdrawn.message, fresh):
         return True
-    if miss.embedding is None or not store.searchable([miss.scope]):
+    if miss.embedding is None or not looked_up.searchable:
         return False
     return is_reported(store.nearest(miss.scope, miss.embedding, k=k), fresh)
 

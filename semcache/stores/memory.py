@@ -18,7 +18,7 @@ from semcache.stores.memory_holding import Held, bytes_of, least_worth, page_of,
 from semcache.stores.memory_leases import Generations, MemoryLeases
 from semcache.stores.paging import Order, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
-from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
 from semcache.stores.worth import combined, first_heat, heat_of
 
 
@@ -48,9 +48,12 @@ class MemoryStore(MemoryBooks):
         with self._lock:
             return self.get(self._ids.get((scope, key), "")) or self._alias(scope, key)
 
-    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
+    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
         with self._lock:
-            return [self.get_exact(scope, key) for scope, key in places]
+            return LookedUp(
+                [self.get_exact(scope, key) for scope, key in places],
+                [scope for scope in scopes if any(held.exemplars for held in self._live(scope))],
+            )
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
@@ -63,10 +66,6 @@ class MemoryStore(MemoryBooks):
         order = closest_first(np.array([exemplar.id for _, exemplar in pairs]), similarities)
         nearest = [(*pairs[place], float(similarities[place])) for place in order[: max(0, k)]]
         return [Candidate(entry, exemplar, similarity) for entry, exemplar, similarity in nearest]
-
-    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
-        with self._lock:
-            return [scope for scope in scopes if any(held.exemplars for held in self._live(scope))]
 
     def generation(self, scope: Scope) -> int:
         with self._lock:

@@ -73,6 +73,14 @@ class Guard:
 UNGUARDED = Guard()
 
 
+@dataclass(frozen=True, slots=True)
+class LookedUp:
+    """What a look found: the entry at each place, and those of the scopes in which a search could find anything."""
+
+    entries: list[Entry | None]  # in the order of the places
+    searchable: list[Scope]  # in the order in which they were asked about
+
+
 @dataclass(frozen=True)
 class Observation:
     """Something learned from the stream. `body` is small JSON and holds no text of a prompt or an answer."""
@@ -100,16 +108,15 @@ class Store(Protocol):
         """The live entry with this exact key, or else the one whose newest positive exemplar has it: an alias."""
         ...
 
-    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
-        """What `get_exact` finds at each of these places, in one round trip."""
+    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
+        """What `get_exact` finds at each of these places, and which of these scopes are worth a search: one round trip.
+
+        A scope is not where no live exemplar of this embedding space is in it: spares embeddings.
+        """
         ...
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         """The k nearest exemplars of live entries, of both labels, closest first, ties by id; hit counters may lag."""
-        ...
-
-    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
-        """Those in which a search could find anything, in the same order, in one round trip: spares embeddings."""
         ...
 
     def generation(self, scope: Scope) -> int:

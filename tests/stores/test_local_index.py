@@ -275,7 +275,7 @@ def test_vectors_of_another_model_are_never_compared_until_embedded_anew(open_lo
     asked = embedding(1, dims=3)
     assert new.get_exact(SCOPE, "k1") == made
     assert new.nearest(SCOPE, asked) == []
-    assert not new.searchable([SCOPE])
+    assert not new.look_up([], [SCOPE]).searchable
     ((entry_, (stale,)),) = new.scan()
     assert (stale.text, stale.embedding.vector.tolist()) == ("k1 0", [0.0, 0.0, 0.0])
     stored = new.put(entry_, [exemplar(entry_, asked, text=stale.text)])

@@ -348,6 +348,7 @@ def test_nothing_held_outlives_a_dump_that_was_restored(server: Server, open_on)
     server.execute("CREATE DATABASE shop")
     subprocess.run([server.bin / "pg_restore", *socket, "-d", "shop", dump], check=True, cwd="/", **as_user)
     other = open_on(server.url("shop"))
+    assert other.look_up([(SCOPE, "k1")], [SCOPE]).searchable == [SCOPE]  # its functions are back, too
     put(other, "new", embedding(1, 1))
     assert found(store, EAST) == ["new 0", "k1 0"]
     put(store, "newer", EAST)

@@ -54,6 +54,12 @@ def indexes_of(connection: psycopg.Connection) -> set[tuple[str, ...]]:
     )
 
 
+def functions_of(connection: psycopg.Connection) -> set[tuple[str, ...]]:
+    return set(
+        connection.execute("SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'semcache'::regnamespace")
+    )
+
+
 def copy_rows(source: psycopg.Connection, target: psycopg.Connection) -> None:
     """Every row into the older schema, without what that has no place for."""
     there = columns_of(source)
@@ -142,3 +148,4 @@ def test_a_migrated_database_has_the_schema_of_a_new_one(
             table: set(columns) for table, columns in columns_of(new).items()
         }
         assert indexes_of(migrated) == indexes_of(new)
+        assert functions_of(migrated) == functions_of(new)

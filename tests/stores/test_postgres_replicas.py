@@ -293,7 +293,7 @@ def test_another_replicas_purge_empties_what_this_one_remembers(open_postgres: O
 def test_embedding_anew_leaves_the_former_model_to_its_replicas(open_postgres: OpenPostgres) -> None:
     old, new = open_postgres(space="old", dims=DIMS), open_postgres(space="new", dims=4)
     made = put(old, "k1", EAST)
-    assert not new.searchable([SCOPE])
+    assert not new.look_up([], [SCOPE]).searchable
     assert new.foreign_exemplars() == 1
     assert new.exemplars(made.id)[0].embedding.vector.shape == (4,)
     ((scanned, exemplars),) = new.scan()

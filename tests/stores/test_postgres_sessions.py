@@ -14,6 +14,7 @@ import numpy as np
 import postgres_server
 import psycopg
 import pytest
+from fakes import Clock
 from held_in_memory import HeldInMemory
 from psycopg.conninfo import conninfo_to_dict
 from store_samples import DIMS, SCOPE, embedding, entry, exemplar, found, put, random_embeddings, serving
@@ -24,7 +25,7 @@ from semcache.errors import Overtaken, StoreError
 from semcache.stores.batch_store import BatchRecord, NewItem
 from semcache.stores.leases import Lease
 from semcache.stores.postgres.store import PostgresStore
-from semcache.stores.store import Guard, Observation, Selection
+from semcache.stores.store import Guard, LookedUp, Observation, Selection
 
 OpenPostgres = Callable[..., PostgresStore]
 EAST = embedding(1)
@@ -86,6 +87,7 @@ def exercise(store: PostgresStore, name: str) -> None:
     for number in range(8):
         other = put(store, f"{name}-k{number}", embedding(1, number), scope=scope)
         store.record_hit(other.id, serving(f"{name}{number}", other.id))
+    assert store.look_up([(scope, made.key)], [scope]) == LookedUp([made], [scope])
     assert len(store.nearest(scope, EAST)) == 10
     store.flush()
     assert store.merge(other.id, made.id) is not None
@@ -182,6 +184,81 @@ def crowded(store: PostgresStore, *, dims: int, count: int) -> list[Embedding]:
         )
     put(store, "elsewhere", vectors[0], scope=Scope("elsewhere", "0" * 64))
     return vectors
+
+
+TABLES = ("entries", "exemplars", "bodies", "uses", "vectors")
+
+
+def rows_read(url: str) -> dict[str, int]:
+    """By scans of each of these tables, since the database was made, as far as sessions have ended."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        found = connection.execute(
+            "SELECT regexp_replace(relname, '_[0-9]+$', ''), sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint "
+            "FROM pg_stat_user_tables WHERE schemaname = 'semcache' GROUP BY 1"
+        ).fetchall()
+    return {table: number for table, number in found if table in TABLES}
+
+
+def until_alone(url: str, *, beside: int = 0) -> None:
+    """Wait until all but so many sessions in this database have ended: then they have told what they counted."""
+    end = time.monotonic() + 30
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(
+            "SELECT count(*) > %s FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+            (beside,),
+        ).fetchone() == (True,):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
+def analyzed(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in TABLES:
+            connection.execute(f"VACUUM ANALYZE semcache.{table}")
+
+
+@pytest.mark.parametrize("planned_when", ["empty", "one row, known", "full, unknown", "full, known"])
+def test_a_look_reads_only_what_it_finds_whatever_its_plan_knew(
+    open_postgres: OpenPostgres, postgres_url: str, clock: Clock, planned_when: str
+) -> None:
+    looker, writer = (open_postgres(url=f"{postgres_url}&semcache_pool_size=1", clock=clock) for _ in range(2))
+    here, elsewhere = [Scope("shop", digit * 64) for digit in "12"]
+    places = [(elsewhere, "nothing"), (here, "k7"), (here, "also k7"), (SCOPE, "k7")]
+
+    def look() -> LookedUp:
+        return looker.look_up(places, [elsewhere, here, SCOPE])
+
+    if planned_when == "empty":
+        look()
+    put(writer, "k7", EAST, expires_at=clock.now + 10)
+    if planned_when == "one row, known":
+        analyzed(postgres_url)
+        look()
+    clock.advance(10)
+    for scope in (here, SCOPE):
+        for start in range(0, 1000, 100):
+            made = entry(f"k{start}", scope=scope)
+            aliases = [exemplar(made, EAST, text=str(n), key=f"also k{start + n}") for n in range(100)]
+            writer.put(made, aliases)
+        kept = put(writer, "k7", EAST, scope=scope)
+    writer.close()
+    if planned_when == "full, known":
+        analyzed(postgres_url)
+    expected = look()
+    until_alone(postgres_url, beside=1)
+    before = rows_read(postgres_url)
+    for _ in range(20):
+        assert look() == expected
+    looker.close()
+    until_alone(postgres_url)
+    read = {table: number - before[table] for table, number in rows_read(postgres_url).items()}
+    assert [found and found.key for found in expected.entries] == [None, "k7", "k0", kept.key]
+    assert expected.searchable == [here, SCOPE]
+    assert read["vectors"] == 0
+    assert 20 * 3 <= read["entries"] <= 22 * 12  # three are found, each after a look or two at what it might be
+    assert 20 <= read["exemplars"] <= 22 * 12
+    assert read["bodies"] == read["uses"] <= 22 * 3
 
 
 @pytest.mark.slow

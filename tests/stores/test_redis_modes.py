@@ -45,7 +45,7 @@ def test_an_old_redis_answers_exact_repeats_and_no_similar_question(open_redis: 
     made = put(store, "k1", EAST, tags=("t",))
     assert store.get_exact(SCOPE, "k1") == made == store.get(made.id)
     assert store.nearest(SCOPE, EAST) == []
-    assert not store.searchable([SCOPE])
+    assert not store.look_up([], [SCOPE]).searchable
     assert not store.server.has_vectors
 
 
@@ -277,7 +277,7 @@ def test_an_exemplar_of_another_model_is_known_and_not_found(open_redis: OpenRed
     made = put(old, "k1", EAST)
     assert (old.foreign_exemplars(), new.foreign_exemplars()) == (0, 1)
     assert new.nearest(SCOPE, EAST) == []
-    assert not new.searchable([SCOPE])
+    assert not new.look_up([], [SCOPE]).searchable
     ((scanned, exemplars),) = new.scan()
     assert not exemplars[0].embedding.vector.any()
     new.put(scanned, [exemplar(made, EAST, text=exemplars[0].text)])

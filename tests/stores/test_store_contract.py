@@ -13,7 +13,7 @@ from store_samples import OTHER_SCOPE, SCOPE, embedding, entry, exemplar, found,
 from semcache.entry import Embedding, Entry, Kind, Label, Origin, Scope
 from semcache.errors import IndexMismatch, StoreError
 from semcache.stores.limits import Limits
-from semcache.stores.store import Store
+from semcache.stores.store import LookedUp, Store
 
 EAST, NORTH = embedding(1), embedding(0, 1)
 
@@ -134,7 +134,7 @@ def test_an_expired_entry_is_gone_from_every_method(store: Store, clock: Clock) 
     assert store.get_exact(SCOPE, "k1") is None
     assert store.get(made.id) is None
     assert store.nearest(SCOPE, EAST) == []
-    assert not store.searchable([SCOPE])
+    assert not store.look_up([], [SCOPE]).searchable
     assert store.exemplars(made.id) == []
     assert store.add_exemplar(exemplar(made, NORTH)) is None
     assert list(store.scan()) == []
@@ -188,12 +188,13 @@ def test_exemplar_ids_are_never_used_again(store: Store) -> None:
 
 def test_only_scopes_in_which_a_search_finds_something_are_searchable(store: Store) -> None:
     put(store, "bare")
-    assert not store.searchable([SCOPE])
+    assert not store.look_up([], [SCOPE]).searchable
     put(store, "k1", EAST)
-    assert store.searchable([OTHER_SCOPE, SCOPE]) == [SCOPE]
+    assert store.look_up([], [OTHER_SCOPE, SCOPE]).searchable == [SCOPE]
     put(store, "k2", EAST, scope=OTHER_SCOPE)
-    assert store.searchable([OTHER_SCOPE, SCOPE]) == [OTHER_SCOPE, SCOPE]
-    assert store.searchable([]) == []
+    assert store.look_up([], [OTHER_SCOPE, SCOPE]).searchable == [OTHER_SCOPE, SCOPE]
+    assert store.look_up([], [SCOPE, OTHER_SCOPE]).searchable == [SCOPE, OTHER_SCOPE]
+    assert store.look_up([], []).searchable == []
 
 
 def test_several_places_are_looked_up_at_once(store: Store) -> None:
@@ -201,8 +202,34 @@ def test_several_places_are_looked_up_at_once(store: Store) -> None:
     alias = put(store, "k2")
     store.add_exemplar(exemplar(alias, EAST, key="also"))
     places = [(OTHER_SCOPE, "k1"), (SCOPE, "nowhere"), (SCOPE, "also"), (SCOPE, "k1"), (SCOPE, "k1")]
-    assert store.exact_at(places) == [there, None, alias, here, here]
-    assert store.exact_at([]) == []
+    assert store.look_up(places).entries == [there, None, alias, here, here]
+    assert store.look_up([]) == LookedUp([], [])
+
+
+def test_a_look_finds_what_is_there_whether_or_not_its_scope_is_worth_a_search(store: Store, clock: Clock) -> None:
+    nowhere = Scope("shop", "e" * 64)
+    bare = put(store, "k1", scope=OTHER_SCOPE)
+    asked = put(store, "k1", EAST, expires_at=clock.now + 10)
+    places = [(nowhere, "k1"), (OTHER_SCOPE, "k1"), (SCOPE, "k1")]
+    scopes = [nowhere, OTHER_SCOPE, SCOPE]
+    assert store.look_up(places, scopes) == LookedUp([None, bare, asked], [SCOPE])
+    assert store.look_up(places, [OTHER_SCOPE]) == LookedUp([None, bare, asked], [])
+    clock.advance(10)
+    assert store.look_up(places, scopes) == LookedUp([None, bare, None], [])
+
+
+def test_of_a_key_the_live_entry_counts_and_else_its_newest_live_alias(store: Store, clock: Clock) -> None:
+    first, second = put(store, "k1"), put(store, "k2", expires_at=clock.now + 10)
+    own = put(store, "k3", expires_at=clock.now + 5)
+    store.add_exemplar(exemplar(first, EAST, key="k3"))
+    store.add_exemplar(exemplar(second, EAST, key="k3"))
+    store.add_exemplar(exemplar(first, NORTH, key="k3", label=Label.NEGATIVE))
+    store.add_exemplar(exemplar(first, NORTH))
+    assert store.look_up([(SCOPE, "k3"), (SCOPE, "")]).entries == [own, None]
+    clock.advance(5)
+    assert store.look_up([(SCOPE, "k3")]).entries == [second]
+    clock.advance(5)
+    assert store.look_up([(SCOPE, "k3")]).entries == [first]
 
 
 def test_hits_are_counted_with_the_time_of_the_last(store: Store, clock: Clock) -> None:

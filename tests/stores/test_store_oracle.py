@@ -192,7 +192,8 @@ class SideBySide(RuleBasedStateMachine):
     @rule(scope=scopes, key=keys)
     def look_up(self, scope, key) -> None:
         self.both("get_exact", scope, key)
-        self.both("exact_at", [(OTHER_SCOPE, key), (scope, "nowhere"), (SCOPE, key), (scope, key)])
+        places = [(OTHER_SCOPE, key), (scope, "nowhere"), (SCOPE, key), (scope, key)]
+        self.both("look_up", places, [SCOPE, OTHER_SCOPE])
 
     @rule(scope=scopes, query=directions, k=st.integers(1, 12))
     def search(self, scope, query, k) -> None:
@@ -202,7 +203,7 @@ class SideBySide(RuleBasedStateMachine):
     def hold_the_same(self) -> None:
         self.both("stats")
         assert self.both("page", Selection()) is not None
-        self.both("searchable", [SCOPE, OTHER_SCOPE])
+        self.both("look_up", [], [SCOPE, OTHER_SCOPE])
         for credential in ("a", "b"):
             self.both("written_since", credential, self.clock.now - 20)
         for number in range(1, self.made + 1):

@@ -7,6 +7,7 @@ import math
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from semcache.entry import Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError
@@ -87,13 +88,24 @@ def find_numbered(connection: sqlite3.Connection, entry_id: str, *, now: float) 
     return None if row is None else (row[ENTRY_WIDTH], entry_from(row[:ENTRY_WIDTH]))
 
 
-def has_exemplars(connection: sqlite3.Connection, scope: Scope, space: Space, *, now: float) -> bool:
+class Holding(Enum):
+    """What there is in a scope."""
+
+    NOTHING = auto()
+    ENTRIES = auto()  # perhaps expired
+    EXEMPLARS = auto()  # of a live entry, in this space
+
+
+def holding(connection: sqlite3.Connection, scope: Scope, space: Space, *, now: float) -> Holding:
+    """Most scopes that are asked about hold nothing: then one look into one index has said so."""
     row = connection.execute(
-        "SELECT 1 FROM exemplars x JOIN entries e ON e.seq = x.entry "
-        "WHERE x.scope = ? AND x.space = ? AND e.expires_at > ? LIMIT 1",
+        "SELECT EXISTS (SELECT 1 FROM exemplars x JOIN entries e ON e.seq = x.entry "
+        "WHERE x.scope = ?1 AND x.space = ?2 AND e.expires_at > ?3) FROM entries WHERE scope = ?1 LIMIT 1",
         (scope_key(scope), space.id, now),
     ).fetchone()
-    return row is not None
+    if row is None:
+        return Holding.NOTHING
+    return Holding.EXEMPLARS if row[0] else Holding.ENTRIES
 
 
 def fetch(

@@ -17,6 +17,7 @@ from semcache.stores.local import entries, generations, merging, selecting, serv
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.books import LocalBooks
 from semcache.stores.local.database import Database
+from semcache.stores.local.entries import Holding
 from semcache.stores.local.eviction import evict
 from semcache.stores.local.hits import write_hits
 from semcache.stores.local.leases import LocalLeases
@@ -26,7 +27,7 @@ from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
-from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
 from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
@@ -95,12 +96,17 @@ class LocalStore(LocalBooks):
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
-        return self.exact_at([(scope, key)])[0]
+        return self.look_up([(scope, key)]).entries[0]
 
-    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
+    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
         now = self._clock()
         with self._database.reading() as connection:
-            return [entries.find_exact(connection, scope, key, now=now) for scope, key in places]
+            held = {scope: entries.holding(connection, scope, self._space, now=now) for scope in scopes}
+            found = [
+                None if held.get(scope) is Holding.NOTHING else entries.find_exact(connection, scope, key, now=now)
+                for scope, key in places
+            ]
+        return LookedUp(found, [scope for scope in scopes if held[scope] is Holding.EXEMPLARS])
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._space.dims)
@@ -113,11 +119,6 @@ class LocalStore(LocalBooks):
                     break
         live = [pair for pair in found.values() if pair[0].expires_at is None or pair[0].expires_at > now]
         return ranked(query, live)[: max(0, k)]
-
-    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
-        now = self._clock()
-        with self._database.reading() as connection:
-            return [scope for scope in scopes if entries.has_exemplars(connection, scope, self._space, now=now)]
 
     def generation(self, scope: Scope) -> int:
         with self._database.reading() as connection:

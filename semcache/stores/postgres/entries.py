@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from psycopg import errors
 
-from semcache.entry import Embedding, Entry, Exemplar, Kind, Scope
+from semcache.entry import Embedding, Entry, Exemplar, Kind
 from semcache.errors import StoreError, StoreUnavailable
 from semcache.request import encode_json
 from semcache.stores.limits import Limits
@@ -33,27 +33,6 @@ from semcache.stores.stored_rows import exemplar_from
 from semcache.stores.worth import combined, first_heat, heat_of, worth_of
 
 _ATTEMPTS = 5  # at a key that others store and remove at the same time
-
-
-def find_exact(connection: Connection, places: Sequence[tuple[Scope, str]], *, now: str) -> list[Entry | None]:
-    """For each scope and key the live entry, or that of the newest alias.
-
-    One statement, so no merging comes in between; the limits keep the planner from reading whole tables.
-    """
-    found: list[Entry | None] = [None] * len(places)
-    rows = connection.execute(
-        f"SELECT f.*, p.place FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS p (scope, key, place), "
-        f"LATERAL (SELECT {ENTRY_COLUMNS} FROM {ENTRIES} WHERE e.seq = coalesce("
-        f"(SELECT seq FROM semcache.entries WHERE scope = p.scope AND key = p.key AND expires_at > {now}), "
-        "(SELECT x.entry FROM semcache.exemplars x JOIN semcache.entries a ON a.seq = x.entry "
-        "WHERE x.scope = p.scope AND x.key = p.key AND x.key <> '' AND x.label = 1 "
-        f"AND a.expires_at > {now} ORDER BY x.id DESC LIMIT 1)) LIMIT 1) f",
-        ([scope_id(scope) for scope, _ in places], [key for _, key in places]),
-        binary=True,
-    )
-    for row in rows:
-        found[row[ENTRY_WIDTH] - 1] = entry_from(row[:ENTRY_WIDTH])
-    return found
 
 
 def is_live(connection: Connection, entry_id: str, *, now: str) -> bool:

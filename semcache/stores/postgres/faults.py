@@ -25,6 +25,7 @@ _REMEDIES: tuple[tuple[type[psycopg.Error], str], ...] = (
     (errors.InvalidAuthorizationSpecification, "this user may not connect"),
     (errors.InvalidCatalogName, "there is no such database; create it"),
     (errors.UndefinedTable, "its tables are gone; restore them, or empty the database and restart"),
+    (errors.UndefinedFunction, "its functions are gone; restore all of the schema semcache, not its tables alone"),
 )
 
 

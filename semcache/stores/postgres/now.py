@@ -25,6 +25,11 @@ class Now:
         """Now, also for a statement that has waited for a lock."""
         return "extract(epoch FROM clock_timestamp())::float8" if self._clock is None else self._given()
 
+    @property
+    def given(self) -> float | None:
+        """For functions in the database (`functions.py`); None: they go by the server's."""
+        return None if self._clock is None else float(self._clock())
+
     def here(self) -> float:
         """The time without asking the server: of hits, whose counters are written later."""
         return time.time() + self.offset_seconds if self._clock is None else self._clock()

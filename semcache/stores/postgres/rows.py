@@ -28,6 +28,8 @@ ENTRY_COLUMNS = (
 )
 ENTRY_WIDTH = 16
 _HEAD = struct.Struct(">HH")  # dimensions, and nothing
+_ARRAY = struct.Struct(">iiIii")  # one dimension, no NULL among them, their type, how many, numbered from 1
+_UUID_LENGTH = struct.pack(">i", 16)
 EXEMPLAR_COLUMNS = "x.text, x.vector, x.windows, x.label, x.origin, x.created_at, x.id, x.key, x.space"
 ENTRIES = "semcache.entries e JOIN semcache.bodies b ON b.entry = e.seq JOIN semcache.uses u ON u.entry = e.seq"
 
@@ -65,28 +67,34 @@ def folded(text: str) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Halfvec:
-    """A vector as pgvector reads it in binary: written out as text it would cost both sides 0.1 ms."""
+class Sent:
+    """A value as PostgreSQL reads it in binary: a vector written out as text would cost both sides 0.1 ms."""
 
     sent: bytes
 
 
-class _HalfvecDumper(Dumper):
-    """Its type is that of the cast in the statement: pgvector's has another number in every database."""
+class _SentDumper(Dumper):
+    """Its type is that of the cast or function in the statement: pgvector's has another number in every database."""
 
     format = Format.BINARY
     oid = 0
 
-    def dump(self, obj: Halfvec) -> bytes:
+    def dump(self, obj: Sent) -> bytes:
         return obj.sent
 
 
-adapters.register_dumper(Halfvec, _HalfvecDumper)
+adapters.register_dumper(Sent, _SentDumper)
 
 
-def halfvec(vector: Vector) -> Halfvec:
+def halfvec(vector: Vector) -> Sent:
     """The vector at unit length; then the inner product is the cosine, and of zero it is zero."""
-    return Halfvec(_HEAD.pack(len(vector), 0) + unit(vector).astype(">f2").tobytes())
+    return Sent(_HEAD.pack(len(vector), 0) + unit(vector).astype(">f2").tobytes())
+
+
+def scope_ids(scopes: Sequence[Scope]) -> Sent:
+    """An array of their short names: UUIDs one by one cost 25 microseconds more."""
+    items = b"".join([_UUID_LENGTH + scope_key(scope) for scope in scopes])
+    return Sent(_ARRAY.pack(1, 0, adapters.types["uuid"].oid, len(scopes), 1) + items)
 
 
 def halfvec_rows(sent: Sequence[bytes], dims: int) -> Vectors:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,20 +35,6 @@ _INDEX_WAYS = (
     "SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = 100; "
     "SET LOCAL hnsw.max_scan_tuples = 100000"
 )
-
-
-# A part for each scope, which the planner leads to its partition: over an array it would plan for all of them.
-_ANY = "(SELECT {place} FROM semcache.vectors WHERE scope = %s AND space = {space} AND expires_at > {now} LIMIT 1)"
-
-
-def searchable(connection: Connection, scopes: Sequence[Scope], *, space: Space, now: str) -> list[Scope]:
-    """Those in which a search could find anything."""
-    if not scopes:
-        return []
-    parts = [_ANY.format(place=place, space=space.id, now=now) for place in range(len(scopes))]
-    rows = connection.execute(" UNION ALL ".join(parts), [scope_id(scope) for scope in scopes])
-    places = {place for (place,) in rows}
-    return [scope for place, scope in enumerate(scopes) if place in places]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from semcache.stores.postgres import (
     indexing,
     merging,
     preparing,
-    searching,
     selecting,
     servings,
 )
@@ -32,12 +31,13 @@ from semcache.stores.postgres.eviction import evict
 from semcache.stores.postgres.examination import Facts, examined
 from semcache.stores.postgres.indexing import Upkeep
 from semcache.stores.postgres.leases import PostgresLeases
+from semcache.stores.postgres.lookups import look_up
 from semcache.stores.postgres.now import Now
 from semcache.stores.postgres.source import PostgresSource
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
-from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
 from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
@@ -105,11 +105,11 @@ class PostgresStore(PostgresBooks):
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
-        return self.exact_at([(scope, key)])[0]
+        return self.look_up([(scope, key)]).entries[0]
 
-    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
+    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
         with self._database.reading() as connection:
-            return entries.find_exact(connection, places, now=self._now.of_statement)
+            return look_up(connection, places, scopes, space=self._space, given=self._now.given)
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
@@ -117,10 +117,6 @@ class PostgresStore(PostgresBooks):
             return []
         query = unit(embedding.vector)
         return ranked(query, self._neighbours.nearest(scope, query, k=k))[:k]
-
-    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
-        with self._database.reading() as connection:
-            return searching.searchable(connection, scopes, space=self._space, now=self._now.of_statement)
 
     def generation(self, scope: Scope) -> int:
         with self._database.reading() as connection:

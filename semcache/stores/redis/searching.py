@@ -12,8 +12,9 @@ from semcache.entry import Candidate, Embedding, Scope
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Pair, Recollection
 from semcache.stores.redis.scopes import Scopes
-from semcache.stores.redis.spelling import read_entry, read_exemplar, scope_name
+from semcache.stores.redis.spelling import read_entry, read_exemplar, scope_name, spelled
 from semcache.stores.similarity import unit
+from semcache.stores.store import LookedUp
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
@@ -47,10 +48,15 @@ def nearest(
     return ranked(query, list(found.values()))[:k]
 
 
-def searchable(scopes: Scopes, asked: Sequence[Scope]) -> list[Scope]:
-    """Those in which a search could find anything."""
-    told = scopes.link.run_all([scopes.call("any", scope_name(scope), scopes.space.id) for scope in asked])
-    return [scope for scope, number in zip(asked, told, strict=True) if number]
+def look_up(scopes: Scopes, places: Sequence[tuple[Scope, str]], asked: Sequence[Scope]) -> LookedUp:
+    """What is at these places, and in which of the scopes asked about a search could find anything."""
+    exact = [scopes.call("exact", scope_name(scope), spelled(key)) for scope, key in places]
+    told = scopes.link.run_all([*exact, *(scopes.call("any", scope_name(scope), scopes.space.id) for scope in asked)])
+    found, numbers = told[: len(places)], told[len(places) :]
+    return LookedUp(
+        [read_entry(each) if each else None for each in found],
+        [scope for scope, number in zip(asked, numbers, strict=True) if number],
+    )
 
 
 def _near(scopes: Scopes, scope: Scope, query: Vector, *, k: int) -> dict[int, bytes]:

@@ -27,11 +27,11 @@ from semcache.stores.redis.link import Link, Server
 from semcache.stores.redis.scopes import Scopes
 from semcache.stores.redis.selecting import Selecting, Where
 from semcache.stores.redis.servings import Kept, Servings
-from semcache.stores.redis.spelling import Space, read_entry, scope_name, spelled
+from semcache.stores.redis.spelling import Space, scope_name, spelled
 from semcache.stores.redis.verdict import objections
 from semcache.stores.redis.writing import Writing
 from semcache.stores.similarity import check_embeddings
-from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
 from semcache.stores.stored import encoded
 from semcache.stores.upkeep import Chore
 
@@ -98,18 +98,14 @@ class RedisStore(RedisBooks):
     # the path of a request
 
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
-        return self.exact_at([(scope, key)])[0]
+        return self.look_up([(scope, key)]).entries[0]
 
-    def exact_at(self, places: Sequence[tuple[Scope, str]]) -> list[Entry | None]:
-        calls = [self._scopes.call("exact", scope_name(scope), spelled(key)) for scope, key in places]
-        return [read_entry(found) if found else None for found in self._scopes.link.run_all(calls)]
+    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
+        return searching.look_up(self._scopes, places, scopes)
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
         return searching.nearest(self._scopes, self._recollection, scope, embedding, k=k)
-
-    def searchable(self, scopes: Sequence[Scope]) -> list[Scope]:
-        return searching.searchable(self._scopes, scopes)
 
     def generation(self, scope: Scope) -> int:
         self._catalogue.register(scope.namespace, scope_name(scope))
