@@ -20,6 +20,7 @@ from held_in_memory import HeldInMemory
 from postgres_server import Server
 from store_samples import DIMS, OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, found, put, random_embeddings
 from test_postgres_faults import until
+from test_postgres_sessions import analyzed, rows_read, until_alone
 
 from semcache.entry import Embedding, Entry, Scope
 from semcache.stores.limits import Limits
@@ -240,28 +241,36 @@ def test_what_has_come_and_gone_unnoticed_is_let_go_in_time(open_postgres: OpenP
     until(lambda: held(reader) < 2000)  # of the 3,700 that it was told of
 
 
-@pytest.mark.parametrize("is_analyzed", [False, True])
-def test_a_look_reads_only_what_is_new_whatever_the_planner_knows(open_postgres, postgres_url, is_analyzed) -> None:
-    reader, writer = open_postgres(kind=HeldInMemory), open_postgres()
+@pytest.mark.parametrize("planned_when", ["one row, unknown", "one row, known", "full, unknown", "full, known"])
+def test_a_look_reads_only_what_is_new_or_missing_whatever_its_plan_knew(
+    open_postgres, postgres_url, planned_when
+) -> None:
+    reader = open_postgres(kind=HeldInMemory, url=f"{postgres_url}&semcache_pool_size=1")
+    writer = open_postgres()
+    put(writer, "k", EAST)
+    if planned_when == "one row, known":
+        analyzed(postgres_url)
+    if planned_when.startswith("one row"):
+        found(reader, EAST)  # missing, then remembered
+        found(reader, EAST)
     crowd(writer, 2000)
-    if is_analyzed:
-        list(writer.maintain())
+    if planned_when == "full, known":
+        analyzed(postgres_url)
+    found(reader, EAST)
+    writer.close()
+    until_alone(postgres_url, beside=1)
     before = rows_read(postgres_url)
+    writer = open_postgres()
     for number in range(20):
         put(writer, f"k{number}", EAST)
+        reader._recollection.forget_all()
         found(reader, EAST)
     reader.close()
-    writer.close()  # what a session counted is seen when it ends
-    assert rows_read(postgres_url) - before < 10_000
-
-
-def rows_read(url: str) -> int:
-    """By scans of what searches read, since the database was made."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        (read,) = connection.execute(
-            "SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname LIKE 'vectors_%'"
-        ).fetchone() or (0,)
-    return int(read)
+    writer.close()
+    until_alone(postgres_url)
+    read = {table: number - before[table] for table, number in rows_read(postgres_url).items()}
+    assert read["vectors"] < 10_000  # 6,000 until it was held; 20 times the scope would be 40,000
+    assert all(20 < read[table] < 20 * 200 for table in ("exemplars", "entries", "bodies", "uses"))
 
 
 def test_vectors_written_on_another_server_are_found_and_do_not_hide_new_ones(open_postgres, postgres_url) -> None:

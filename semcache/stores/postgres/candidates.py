@@ -11,22 +11,19 @@ from semcache.stores.postgres.rows import ENTRY_COLUMNS, ENTRY_WIDTH, EXEMPLAR_C
 from semcache.stores.recollection import Pair
 from semcache.stores.stored_rows import Row, exemplar_from
 
-PAIR_COLUMNS = f"{ENTRY_COLUMNS}, {EXEMPLAR_COLUMNS}"
-PAIR_WIDTH = ENTRY_WIDTH + len(EXEMPLAR_COLUMNS.split(", "))
-PAIRS = (  # of those exemplars that are `missing`
-    "semcache.exemplars x JOIN semcache.entries e ON e.seq = x.entry JOIN semcache.bodies b ON b.entry = e.seq "
-    "JOIN semcache.uses u ON u.entry = e.seq WHERE x.id = ANY(%(missing)s)"
+_PAIRS = (
+    f"SELECT {ENTRY_COLUMNS}, {EXEMPLAR_COLUMNS} FROM semcache.exemplars x JOIN semcache.entries e ON e.seq = x.entry "
+    "JOIN semcache.bodies b ON b.entry = e.seq JOIN semcache.uses u ON u.entry = e.seq WHERE x.id = ANY(%s)"
 )
 
 
 def fetch(connection: Connection, exemplar_ids: Sequence[int], space: Space) -> dict[int, Pair]:
     """Those of these exemplars that exist, each with its entry, expired or not."""
-    query = f"SELECT {PAIR_COLUMNS} FROM {PAIRS}"
-    return pairs_of(connection.execute(query, {"missing": list(exemplar_ids)}, binary=True), space)
+    return pairs_of(connection.execute(_PAIRS, (list(exemplar_ids),), binary=True), space)
 
 
 def pairs_of(rows: Iterable[Row], space: Space) -> dict[int, Pair]:
-    """From `PAIR_COLUMNS`: by exemplar, those of one entry with the same one."""
+    """From the columns of entries and exemplars: by exemplar, those of one entry with the same one."""
     found: dict[int, Pair] = {}
     entries: dict[str, Entry] = {}
     for row in rows:

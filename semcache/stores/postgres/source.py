@@ -19,7 +19,6 @@ import numpy as np
 from semcache.entry import Scope
 from semcache.stores.following import MOST_NEWS, Followed, Look, Near, Outset, Portion, Stand
 from semcache.stores.postgres import candidates, searching
-from semcache.stores.postgres.candidates import PAIR_COLUMNS, PAIR_WIDTH, PAIRS
 from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.database import PATIENT_SECONDS, Database
 from semcache.stores.postgres.now import Now
@@ -35,23 +34,15 @@ if TYPE_CHECKING:
 _PORTION = 2048  # rows read and indexed at a time, while others wait for the connection
 _ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
 
-# The mark is emptied by a crash and by a promotion, as every unlogged table; a copy of the files was taken of a server
-# that had stopped, and starts at another time; a dump makes the index last, under another number.
+_LOOK = "SELECT * FROM semcache.look(%s, %s, %s, %s, %s, %s)"
+_LOOK_AND_READ = "SELECT * FROM semcache.look_and_read(%s, %s, %s, %s, %s, %s, %s)"
+_LIFE_WIDTH, _HEAD_WIDTH, _NEWS_WIDTH = 3, 6, 9  # columns that say whose numbers these are, and what was looked at
+
+# As the functions say it.
 _LIFE = (
     "(SELECT mark FROM semcache.incarnations), to_regclass('semcache.vectors_by_transaction')::oid, "
     "extract(epoch FROM pg_postmaster_start_time())::float8"
 )
-
-# Rows of transactions that are yet to come were written on another server, and brought here by a dump: they are read
-# when the scope is loaded, and are no news. The sum keeps the primary key away, by which all of a scope would be read.
-_NEWS = """SELECT {life}, pg_current_snapshot()::text, {now},
-ARRAY(SELECT id FROM semcache.exemplars WHERE id = ANY(%(known)s)), v.exemplar, v.expires_at, v.emb{more}
-FROM (SELECT 1) one LEFT JOIN semcache.vectors v ON v.scope = %(scope)s AND v.space + 0 = %(space)s
-AND v.xact >= pg_snapshot_xmin(%(seen)s::pg_snapshot) AND v.xact < pg_snapshot_xmax(pg_current_snapshot())
-AND NOT pg_visible_in_snapshot(v.xact, %(seen)s::pg_snapshot) LIMIT %(most)s"""
-_NEWS_WIDTH = 9
-_LOOKED = _NEWS_WIDTH - 3  # columns that every row of news repeats
-
 _OUTSET = f"""SELECT {_LIFE}, pg_current_snapshot()::text,
 (SELECT count(*) FROM semcache.vectors WHERE scope = %s AND space = %s)"""
 
@@ -112,14 +103,12 @@ class PostgresSource:
     ) -> Look[Seen] | None:
         """One statement, so all of it is as of one moment."""
         space = self._space()
-        values = {"scope": scope_id(scope), "space": space.id, "seen": seen.mark.snapshot, "most": MOST_NEWS + 1}
-        values |= {"known": list(known)}
-        news = _NEWS.format(life=_LIFE, now=self._now.of_statement, more=f", {_NO_PAIR}" if missing else "")
-        if missing:
-            news = f"({news}) UNION ALL SELECT {_NO_NEWS}, {PAIR_COLUMNS} FROM {PAIRS}"
-            values |= {"missing": list(missing)}
+        asked = (scope_id(scope), space.id, seen.mark.snapshot, MOST_NEWS + 1, self._now.given, list(known))
         with self._database.reading() as connection:
-            rows = connection.execute(news, values, binary=True).fetchall()
+            if missing:
+                rows = connection.execute(_LOOK_AND_READ, (*asked, list(missing)), binary=True).fetchall()
+            else:
+                rows = connection.execute(_LOOK, asked, binary=True).fetchall()
         return _looked(rows, seen, space)
 
     def search(self, scope: Scope, query: Vector, *, k: int) -> Near:
@@ -145,20 +134,14 @@ class PostgresSource:
                 yield connection
 
 
-_NO_PAIR = ", ".join(["NULL"] * PAIR_WIDTH)
-_NO_NEWS = ", ".join(["NULL"] * _NEWS_WIDTH)
-
-
 def _looked(rows: list[Row], seen: Stand[Seen], space: Space) -> Look[Seen] | None:
-    """From `_NEWS`, of which there is one row at least, and pairs."""
-    pairs = [row[_NEWS_WIDTH:] for row in rows if row[3] is None]
-    rows = [row[:_NEWS_WIDTH] for row in rows if row[3] is not None]
-    life, (snapshot, at, there) = rows[0][:3], rows[0][3:_LOOKED]
-    if life != seen.mark.life or len(rows) > MOST_NEWS:
+    """The first row is about the look, the next are news, and the last are pairs."""
+    life, (snapshot, at, there) = rows[0][:_LIFE_WIDTH], rows[0][_LIFE_WIDTH:_HEAD_WIDTH]
+    news = [row[_HEAD_WIDTH:_NEWS_WIDTH] for row in rows[1:] if row[_HEAD_WIDTH] is not None]
+    if life != seen.mark.life or len(news) > MOST_NEWS:
         return None
-    news = _rows([row[_LOOKED:] for row in rows if row[_LOOKED] is not None], space)
-    fresh = candidates.pairs_of(pairs, space)
-    return Look(Stand(Seen(life, snapshot), at), Portion(news), frozenset(there), fresh)
+    fresh = candidates.pairs_of((row[_NEWS_WIDTH:] for row in rows[1 + len(news) :]), space)
+    return Look(Stand(Seen(life, snapshot), at), Portion(_rows(news, space)), frozenset(there), fresh)
 
 
 def _rows(rows: list[Row], space: Space) -> Rows:
