@@ -24,8 +24,9 @@ from semcache.entry import Embedding, Scope
 from semcache.errors import Overtaken, StoreError
 from semcache.stores.batch_store import BatchRecord, NewItem
 from semcache.stores.leases import Lease
+from semcache.stores.looked_up import LookedUp
 from semcache.stores.postgres.store import PostgresStore
-from semcache.stores.store import Guard, LookedUp, Observation, Selection
+from semcache.stores.store import Guard, Observation, Selection
 
 OpenPostgres = Callable[..., PostgresStore]
 EAST = embedding(1)
