@@ -111,13 +111,13 @@ class Cache:
         if not isinstance(call.lookup, Miss):
             return NothingStored()
         try:
-            generations = self._generations(call.lookup)
-            hit = self._search.exact(call.request, call.lookup.places)
+            found = self._search.last_look(call.request, call.lookup.places)
         except StoreError as error:
             _failed_open("the last look", error)
             return NothingStored()
-        is_shared = self.policy.is_shared(call.request.caller.namespace)
-        return NothingStored(generations) if hit is None else replayed(call.request, hit, is_shared=is_shared)
+        if not isinstance(found, Hit):
+            return NothingStored(found)
+        return replayed(call.request, found, is_shared=self.policy.is_shared(call.request.caller.namespace))
 
     def remember(
         self, request: Request, message: Message, *, is_by_hand: bool = True, generation: int | None = None

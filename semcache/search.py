@@ -17,11 +17,10 @@ from semcache.errors import EmbedderError
 from semcache.faq import fold_question
 from semcache.request import Mode, Request
 from semcache.stopwatch import Stage
+from semcache.stores.looked_up import ExactPlace
 from semcache.stores.store import Selection, Store
 
 logger = logging.getLogger(__name__)
-
-Place = tuple[Scope, str]  # a scope and an exact key in it
 
 UNAVAILABLE = "cache-unavailable"
 NEAREST = 32  # exemplars asked of the store, of both labels, several of which may belong to one entry
@@ -108,9 +107,10 @@ class Search:
             considered=_likeliest_first(trail.considered),
         )
 
-    def exact(self, request: Request, places: Sequence[Place]) -> Hit | None:
-        """The stored answer to the very same request, from the first of these places that has it."""
-        return self._first_fitting(request, self._store.look_up(places).entries, HitKind.EXACT)
+    def last_look(self, request: Request, places: Sequence[ExactPlace]) -> Hit | tuple[int, ...]:
+        """The answer to the very same request, from the first place that has it, or the generations of these places."""
+        found = self._store.look_up(places, dated=True)
+        return self._first_fitting(request, found.entries, HitKind.EXACT) or tuple(found.generations)
 
     def weigh(self, scope: Scope, question: str, embedding: Embedding) -> tuple[Considered, ...]:
         """What speaks for and against the answers near a question, wherever it was asked."""
@@ -218,6 +218,6 @@ def faq_key(scope: Scope, question: str) -> str:
     return _faq_places([scope], question)[0][1]
 
 
-def _faq_places(scopes: Sequence[Scope], question: str) -> list[Place]:
+def _faq_places(scopes: Sequence[Scope], question: str) -> list[ExactPlace]:
     folded = fold_question(question) if scopes else ""
     return [(scope, digest([scope.digest, folded])) for scope in scopes]

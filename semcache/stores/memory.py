@@ -12,13 +12,14 @@ import numpy as np
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Label, Scope
 from semcache.errors import StoreError
 from semcache.stores.limits import Limits
+from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.memory_batches import MemoryBatches
 from semcache.stores.memory_books import MemoryBooks
 from semcache.stores.memory_holding import Held, bytes_of, least_worth, page_of, say_the_same
 from semcache.stores.memory_leases import Generations, MemoryLeases
 from semcache.stores.paging import Order, check_page_size
 from semcache.stores.similarity import check_embeddings, closest_first, cosines, unit, units
-from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.worth import combined, first_heat, heat_of
 
 
@@ -48,12 +49,11 @@ class MemoryStore(MemoryBooks):
         with self._lock:
             return self.get(self._ids.get((scope, key), "")) or self._alias(scope, key)
 
-    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
+    def look_up(self, places: Sequence[ExactPlace], scopes: Sequence[Scope] = (), *, dated: bool = False) -> LookedUp:
         with self._lock:
-            return LookedUp(
-                [self.get_exact(scope, key) for scope, key in places],
-                [scope for scope in scopes if any(held.exemplars for held in self._live(scope))],
-            )
+            found = [self.get_exact(scope, key) for scope, key in places]
+            searchable = [scope for scope in scopes if any(held.exemplars for held in self._live(scope))]
+            return LookedUp(found, searchable, [self._generations.of(scope) for scope, _ in places] if dated else [])
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)

@@ -15,6 +15,7 @@ from semcache.entry import Candidate, Embedding, Entry, Exemplar, Kind, Scope
 from semcache.request import Json
 from semcache.stores.leases import Lease, Leases
 from semcache.stores.ledger_book import LedgerGroup, LedgerQuery, LedgerRow
+from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.paging import Order
 
 
@@ -73,14 +74,6 @@ class Guard:
 UNGUARDED = Guard()
 
 
-@dataclass(frozen=True, slots=True)
-class LookedUp:
-    """What a look found: the entry at each place, and those of the scopes in which a search could find anything."""
-
-    entries: list[Entry | None]  # in the order of the places
-    searchable: list[Scope]  # in the order in which they were asked about
-
-
 @dataclass(frozen=True)
 class Observation:
     """Something learned from the stream. `body` is small JSON and holds no text of a prompt or an answer."""
@@ -108,10 +101,10 @@ class Store(Protocol):
         """The live entry with this exact key, or else the one whose newest positive exemplar has it: an alias."""
         ...
 
-    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
-        """What `get_exact` finds at each of these places, and which of these scopes are worth a search: one round trip.
+    def look_up(self, places: Sequence[ExactPlace], scopes: Sequence[Scope] = (), *, dated: bool = False) -> LookedUp:
+        """What `get_exact` finds at each place, and in which scopes a search could find anything: in one round trip.
 
-        A scope is not where no live exemplar of this embedding space is in it: spares embeddings.
+        `dated`: with the `generation` of each place's scope, too.
         """
         ...
 

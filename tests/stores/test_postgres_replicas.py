@@ -280,13 +280,16 @@ def test_bodies_of_any_size_survive(open_postgres: OpenPostgres) -> None:
         assert store.get(made.id) == made
 
 
-def test_another_replicas_purge_empties_what_this_one_remembers(open_postgres: OpenPostgres) -> None:
+@pytest.mark.parametrize(
+    "notice", [PostgresStore.generation, lambda store, scope: store.look_up([(scope, "")], dated=True)]
+)
+def test_another_replicas_purge_empties_what_this_one_remembers(open_postgres: OpenPostgres, notice) -> None:
     one, other = open_postgres(), open_postgres()
     put(one, "k1", EAST, question="Where does Jane Roe live?")
-    one.generation(SCOPE)
+    notice(one, SCOPE)
     one.nearest(SCOPE, EAST)
     other.delete(Selection(text="Jane Roe"))
-    one.generation(SCOPE)
+    notice(one, SCOPE)
     assert "Jane Roe" not in repr(vars(one._recollection))
 
 

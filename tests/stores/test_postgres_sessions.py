@@ -24,8 +24,9 @@ from semcache.entry import Embedding, Scope
 from semcache.errors import Overtaken, StoreError
 from semcache.stores.batch_store import BatchRecord, NewItem
 from semcache.stores.leases import Lease
+from semcache.stores.looked_up import LookedUp
 from semcache.stores.postgres.store import PostgresStore
-from semcache.stores.store import Guard, LookedUp, Observation, Selection
+from semcache.stores.store import Guard, Observation, Selection
 
 OpenPostgres = Callable[..., PostgresStore]
 EAST = embedding(1)
@@ -263,18 +264,23 @@ def test_a_look_reads_only_what_it_finds_whatever_its_plan_knew(
 
 @pytest.mark.slow
 def test_an_exact_search_uses_no_index_that_happens_to_be_there(open_postgres: OpenPostgres, postgres_url: str) -> None:
-    indexed = open_postgres(url=f"{postgres_url}&semcache_vector_index=hnsw", space="plans", dims=16)
+    by_index = {"url": f"{postgres_url}&semcache_vector_index=hnsw", "space": "plans", "dims": 16}
+    indexed = open_postgres(**by_index)
     vectors = crowded(indexed, dims=16, count=2000)
     built = [each for each in indexed.maintain() if each.what == "built"]
     assert len(built) == 16
+    indexed.close()
     exact = open_postgres(space="plans", dims=16)
     for number in range(15):
         assert found(exact, vectors[number], k=1) == [str(number)]
-    exact.close()  # what a session counted is seen when it ends
+    exact.close()
+    until_alone(postgres_url)
     assert scans(postgres_url, "%hnsw%") == 0
+    indexed = open_postgres(**by_index)
     for number in range(15):
         assert found(indexed, vectors[number], k=1) == [str(number)]
     indexed.close()
+    until_alone(postgres_url)
     assert scans(postgres_url, "%hnsw%") > 0
 
 

@@ -119,6 +119,28 @@ def test_no_answer_asked_for_before_an_invalidation_is_stored_after_it(store: St
     assert store.get_exact(SCOPE, "k1") is not None
 
 
+def test_a_look_tells_the_generations_in_which_answers_are_asked_for(store: Store) -> None:
+    kept = put(store, "k1")
+    places = [(ELSEWHERE, "k1"), (SCOPE, "k1"), (OTHER_SCOPE, "k1")]
+
+    def asked_in() -> list[int]:
+        found = store.look_up(places, [SCOPE], dated=True)
+        assert found.generations == [store.generation(scope) for scope, _ in places]
+        return found.generations
+
+    assert store.look_up(places).generations == store.look_up([], dated=True).generations == []
+    first = asked_in()
+    store.delete(Selection(namespace=SCOPE.namespace))
+    second = asked_in()
+    store.delete(Selection())
+    third = asked_in()
+    assert [old == new for old, new in zip(first, second, strict=True)] == [True, False, False]
+    assert all(old != new for old, new in zip(second, third, strict=True))
+    with pytest.raises(Overtaken):
+        store.put(kept, guard=Guard(generation=second[1]))
+    assert store.put(kept, guard=Guard(generation=third[1])).key == "k1"
+
+
 def test_removing_an_entry_by_its_id_overtakes_what_is_asked_for_in_its_namespace(store: Store) -> None:
     kept = put(store, "k1")
     before, elsewhere = store.generation(OTHER_SCOPE), store.generation(ELSEWHERE)

@@ -13,7 +13,8 @@ from store_samples import OTHER_SCOPE, SCOPE, embedding, entry, exemplar, found,
 from semcache.entry import Embedding, Entry, Kind, Label, Origin, Scope
 from semcache.errors import IndexMismatch, StoreError
 from semcache.stores.limits import Limits
-from semcache.stores.store import LookedUp, Store
+from semcache.stores.looked_up import LookedUp
+from semcache.stores.store import Store
 
 EAST, NORTH = embedding(1), embedding(0, 1)
 

@@ -23,11 +23,12 @@ from semcache.stores.local.hits import write_hits
 from semcache.stores.local.leases import LocalLeases
 from semcache.stores.local.projections import Projections
 from semcache.stores.local.tuning import Tuning
+from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
-from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
@@ -98,15 +99,16 @@ class LocalStore(LocalBooks):
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
         return self.look_up([(scope, key)]).entries[0]
 
-    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
+    def look_up(self, places: Sequence[ExactPlace], scopes: Sequence[Scope] = (), *, dated: bool = False) -> LookedUp:
         now = self._clock()
         with self._database.reading() as connection:
+            numbers = [generations.generation(connection, scope) for scope, _ in places] if dated else []
             held = {scope: entries.holding(connection, scope, self._space, now=now) for scope in scopes}
             found = [
                 None if held.get(scope) is Holding.NOTHING else entries.find_exact(connection, scope, key, now=now)
                 for scope, key in places
             ]
-        return LookedUp(found, [scope for scope in scopes if held[scope] is Holding.EXEMPLARS])
+        return LookedUp(found, [scope for scope in scopes if held[scope] is Holding.EXEMPLARS], numbers)
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._space.dims)

@@ -22,19 +22,20 @@ _PLANNED = (
     "SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off"
 )
 
-# The first row says which of `searched` hold a live exemplar of a space; the others are live entries, each with the
-# number of its place: the one of the key, or else the one whose newest positive exemplar has it. `given` is the time;
-# NULL: the server's.
+# The first row says which of `searched` hold a live exemplar of a space, and the generation of every namespace of
+# `dated`; the others are live entries, each with the number of its place: the one of the key, or else the one whose
+# newest positive exemplar has it. `given` is the time; NULL: the server's.
 # - `+ 0` keeps away indexes by time and number, in which a row may be the last that is looked at.
 # - The rows compared begin with the scope, and so only the index that begins with scope and space is of use.
 # - An expiry is asked for row by row: a join could begin with all that live.
 # - The limits keep the planner from reading whole tables.
 LOOK_UP = f"""CREATE FUNCTION semcache.look_up(
-  scopes uuid[], keys text[], searched uuid[], of_space int, given float8
+  scopes uuid[], keys text[], searched uuid[], dated text[], of_space int, given float8
 ) RETURNS TABLE (
-  place int, searchable int[], id text, namespace text, digest text, key text, kind text, question bytea, message bytea,
-  requested_model text, served_model text, cost_usd float8, created_at float8, expires_at float8, tags text[],
-  credential text, hits bigint, last_hit_at float8
+  place int, searchable int[], generations bigint[],
+  id text, namespace text, digest text, key text, kind text, question bytea, message bytea, requested_model text,
+  served_model text, cost_usd float8, created_at float8, expires_at float8, tags text[], credential text,
+  hits bigint, last_hit_at float8
 ) LANGUAGE plpgsql STABLE {_PLANNED} AS $$
 DECLARE
   moment float8 := coalesce(given, extract(epoch FROM statement_timestamp())::float8);
@@ -46,10 +47,15 @@ BEGIN
       WHERE x.scope = s.scope AND (x.scope, x.space, x.id) >= (s.scope, of_space, 0)
       AND (x.scope, x.space, x.id) <= (s.scope, of_space, 9223372036854775807)
       AND (SELECT e.expires_at FROM semcache.entries e WHERE e.seq = x.entry) > moment LIMIT 1
-    )
+    ) ORDER BY s.place
+  );
+  generations := ARRAY(
+    SELECT (SELECT coalesce(sum(g.generation), 0)::bigint FROM semcache.generations g
+            WHERE g.namespace IN ('', d.namespace))
+    FROM unnest(dated) WITH ORDINALITY AS d (namespace, place) ORDER BY d.place
   );
   RETURN NEXT;
-  RETURN QUERY SELECT p.place::int, NULL::int[], f.*
+  RETURN QUERY SELECT p.place::int, NULL::int[], NULL::bigint[], f.*
   FROM unnest(scopes, keys) WITH ORDINALITY AS p (scope, key, place), LATERAL (
     SELECT e.id, e.namespace, e.digest, e.key, e.kind, b.question, b.message, e.requested_model, e.served_model,
       e.cost_usd, e.created_at, e.expires_at, e.tags, e.credential, u.hits, u.last_hit_at

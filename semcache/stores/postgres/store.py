@@ -10,6 +10,7 @@ from semcache.errors import StoreError
 from semcache.stores.breaker import Breaker, Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
+from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.neighbours import Neighbours
 from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.postgres import (
@@ -37,7 +38,7 @@ from semcache.stores.postgres.source import PostgresSource
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
-from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
@@ -107,9 +108,12 @@ class PostgresStore(PostgresBooks):
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
         return self.look_up([(scope, key)]).entries[0]
 
-    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
+    def look_up(self, places: Sequence[ExactPlace], scopes: Sequence[Scope] = (), *, dated: bool = False) -> LookedUp:
         with self._database.reading() as connection:
-            return look_up(connection, places, scopes, space=self._space, given=self._now.given)
+            found = look_up(connection, places, scopes, space=self._space, given=self._now.given, dated=dated)
+        for (scope, _), number in zip(places, found.generations, strict=False):
+            self._note_generation(scope, number)
+        return found
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
@@ -121,10 +125,13 @@ class PostgresStore(PostgresBooks):
     def generation(self, scope: Scope) -> int:
         with self._database.reading() as connection:
             number = generations.generation(connection, scope)
+        self._note_generation(scope, number)
+        return number
+
+    def _note_generation(self, scope: Scope, number: int) -> None:
         if self._generations.setdefault(scope.namespace, number) != number:
             self._generations[scope.namespace] = number
             self._recollection.forget_all()  # another replica purged: what it removed must not stay in memory here
-        return number
 
     def put(self, entry: Entry, exemplars: Sequence[Exemplar] = (), *, guard: Guard = UNGUARDED) -> Entry:
         check_embeddings([exemplar.embedding for exemplar in exemplars], self._dims)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from semcache.entry import Candidate, Embedding, Scope
+from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Pair, Recollection
 from semcache.stores.redis.scopes import Scopes
 from semcache.stores.redis.spelling import read_entry, read_exemplar, scope_name, spelled
 from semcache.stores.similarity import unit
-from semcache.stores.store import LookedUp
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
@@ -48,14 +48,17 @@ def nearest(
     return ranked(query, list(found.values()))[:k]
 
 
-def look_up(scopes: Scopes, places: Sequence[tuple[Scope, str]], asked: Sequence[Scope]) -> LookedUp:
+def look_up(scopes: Scopes, places: Sequence[ExactPlace], asked: Sequence[Scope], *, dated: bool) -> LookedUp:
     """What is at these places, and in which of the scopes asked about a search could find anything."""
     exact = [scopes.call("exact", scope_name(scope), spelled(key)) for scope, key in places]
-    told = scopes.link.run_all([*exact, *(scopes.call("any", scope_name(scope), scopes.space.id) for scope in asked)])
-    found, numbers = told[: len(places)], told[len(places) :]
+    any_ = [scopes.call("any", scope_name(scope), scopes.space.id) for scope in asked]
+    dating = [scopes.call("generation", scope_name(scope)) for scope, _ in places] if dated else []
+    told = iter(scopes.link.run_all([*exact, *any_, *dating]))
+    found, numbers = [next(told) for _ in exact], [next(told) for _ in any_]
     return LookedUp(
         [read_entry(each) if each else None for each in found],
         [scope for scope, number in zip(asked, numbers, strict=True) if number],
+        [int(generation) for generation in told],
     )
 
 

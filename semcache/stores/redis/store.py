@@ -13,6 +13,7 @@ from semcache.stores.batch_store import BatchStore
 from semcache.stores.breaker import Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
+from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.paging import Order, Position, check_page_size
 from semcache.stores.recollection import Recollection
 from semcache.stores.redis import searching
@@ -31,7 +32,7 @@ from semcache.stores.redis.spelling import Space, scope_name, spelled
 from semcache.stores.redis.verdict import objections
 from semcache.stores.redis.writing import Writing
 from semcache.stores.similarity import check_embeddings
-from semcache.stores.store import UNGUARDED, Guard, LookedUp, Page, Selection, Serving, StoreStats
+from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.stored import encoded
 from semcache.stores.upkeep import Chore
 
@@ -100,8 +101,14 @@ class RedisStore(RedisBooks):
     def get_exact(self, scope: Scope, key: str) -> Entry | None:
         return self.look_up([(scope, key)]).entries[0]
 
-    def look_up(self, places: Sequence[tuple[Scope, str]], scopes: Sequence[Scope] = ()) -> LookedUp:
-        return searching.look_up(self._scopes, places, scopes)
+    def look_up(self, places: Sequence[ExactPlace], scopes: Sequence[Scope] = (), *, dated: bool = False) -> LookedUp:
+        if dated:
+            for scope, _ in places:
+                self._catalogue.register(scope.namespace, scope_name(scope))
+        found = searching.look_up(self._scopes, places, scopes, dated=dated)
+        for (scope, _), number in zip(places, found.generations, strict=False):
+            self._note_generation(scope, number)
+        return found
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
@@ -110,11 +117,14 @@ class RedisStore(RedisBooks):
     def generation(self, scope: Scope) -> int:
         self._catalogue.register(scope.namespace, scope_name(scope))
         number = int(self._scopes.run("generation", scope_name(scope)))
+        self._note_generation(scope, number)
+        return number
+
+    def _note_generation(self, scope: Scope, number: int) -> None:
         if self._generations.get(scope, number) != number or len(self._generations) >= WATCHED_SCOPES:
             self._generations.clear()
             self._recollection.forget_all()  # another replica purged: what it removed must not stay in memory here
         self._generations[scope] = number
-        return number
 
     def put(self, entry: Entry, exemplars: Sequence[Exemplar] = (), *, guard: Guard = UNGUARDED) -> Entry:
         check_embeddings([exemplar.embedding for exemplar in exemplars], self._dims)
