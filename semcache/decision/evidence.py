@@ -52,6 +52,7 @@ class Witness:
     """Gathers evidence with one embedding model."""
 
     def __init__(self, words: Callable[[str], WordVectors]) -> None:
+        Profile.of("What is it?")  # reads all word lists, 50 ms: no request is to wait for it
         self._remembered = lru_cache(maxsize=_READINGS)(partial(Reading.of, words=words))
         self._read_anew = partial(Reading.of, words=words)
 

@@ -37,11 +37,15 @@ class Precision:
 
 
 FLOAT32 = Precision(slack=1e-5, spare=MARGIN)  # its scores, against those in float64
+# Rounded to 16 bits, each component is off by at most 2^-11 of itself, so each vector of length 1 by as much, and so
+# are its similarities to a query that is not rounded (Cauchy and Schwarz): of two, twice that. 3e-5 was seen at 384
+# dims.
+HALF = Precision(slack=1e-3, spare=80)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Exemplars to index: ids, each once, their entries' expiry, and vectors of any length."""
+    """Exemplars to index: ids, each once, their entries' expiry, and vectors, each of length one or zero."""
 
     ids: NDArray[np.int64]
     expires_at: NDArray[np.float64]
@@ -49,11 +53,11 @@ class Rows:
 
     @classmethod
     def of(cls, rows: Sequence[tuple[int, float, bytes]], dims: int) -> Rows:
-        """From (id, expires_at, float32 bytes)."""
+        """From (id, expires_at, float32 bytes of any length)."""
         return cls(
             np.array([row[0] for row in rows], np.int64),
             np.array([row[1] for row in rows], np.float64),
-            np.frombuffer(b"".join(row[2] for row in rows), np.float32).reshape(len(rows), dims),
+            units(np.frombuffer(b"".join(row[2] for row in rows), np.float32).reshape(len(rows), dims)),
         )
 
 
@@ -83,9 +87,14 @@ class Projection:
         self._lock = SharedLock()
 
     @classmethod
-    def exact(cls, dims: int, *, seq: int = 0, precision: Precision = FLOAT32) -> Projection:
-        index = vector_index.exact_index(dims)
-        return cls(index, np.empty(0, np.int64), np.empty(0, np.float64), seq=seq, precision=precision)
+    def exact(cls, dims: int, *, seq: int = 0) -> Projection:
+        return cls(vector_index.exact_index(dims), np.empty(0, np.int64), np.empty(0, np.float64), seq=seq)
+
+    @classmethod
+    def half(cls, dims: int) -> Projection:
+        """As exact, for whoever ranks what is found by vectors that are not rounded."""
+        index = vector_index.half_index(dims)
+        return cls(index, np.empty(0, np.int64), np.empty(0, np.float64), seq=0, precision=HALF)
 
     @classmethod
     def graph(cls, dims: int, *, seq: int) -> Projection:
@@ -136,7 +145,7 @@ class Projection:
             if not fresh:
                 return
             self._reserve(self._count + fresh)
-            self.index.add(units(rows.vectors[is_fresh]))
+            self.index.add(rows.vectors[is_fresh])
             self._ids[self._count : self._count + fresh] = rows.ids[is_fresh]
             self._expires_at[self._count : self._count + fresh] = rows.expires_at[is_fresh]
             newer = self._ids[max(0, self._count - 1) : self._count + fresh]

@@ -19,6 +19,7 @@ def ranked(query: Vector, pairs: Sequence[Pair]) -> list[Candidate]:
     """Closest first, ties by exemplar id: an index may miss a neighbour, but never makes one up."""
     if not pairs:
         return []
-    similarities = cosines(query, units(np.stack([exemplar.embedding.vector for _, exemplar in pairs])))
+    rows = np.concatenate([exemplar.embedding.vector for _, exemplar in pairs]).reshape(len(pairs), -1)
+    similarities = cosines(query, units(rows))
     order = closest_first(np.array([exemplar.id for _, exemplar in pairs]), similarities)
     return [Candidate(pairs[place][0], pairs[place][1], float(similarities[place])) for place in order]

@@ -67,5 +67,6 @@ class Recollection:
 def _size(pair: Pair) -> int:
     entry, exemplar = pair
     message = 2 * entry.message.stored_bytes if isinstance(entry.message, StoredMessage) else 0
-    vectors = exemplar.embedding.vector.nbytes + exemplar.embedding.windows.nbytes
+    vector, windows = exemplar.embedding.vector, exemplar.embedding.windows
+    vectors = vector.nbytes + (windows.nbytes if len(windows) > 1 else 0)  # a single window is the vector, kept once
     return message + len(entry.question) + len(exemplar.text) + vectors + _OVERHEAD_BYTES

@@ -1,4 +1,4 @@
-"""All that is asked of FAISS: exact and graph indexes over inner products of unit vectors."""
+"""All that is asked of FAISS: exact, rounded and graph indexes over inner products of unit vectors."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def exact_index(dims: int) -> Index:
     return faiss.IndexFlatIP(dims)
 
 
+def half_index(dims: int) -> Index:
+    """Exact but for rounding to 16 bits: half the memory, and two thirds to half of the time."""
+    return faiss.IndexScalarQuantizer(dims, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
 def graph_index(dims: int) -> Index:
     index = faiss.IndexHNSWFlat(dims, GRAPH_LINKS, faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction, index.hnsw.efSearch = GRAPH_BUILD_EFFORT, GRAPH_SEARCH_EFFORT
@@ -42,7 +47,9 @@ def is_graph(index: Index) -> bool:
 
 
 def bytes_per_slot(index: Index) -> int:
-    return int(index.d) * 4 + (2 * GRAPH_LINKS * 4 if is_graph(index) else 0)
+    if is_graph(index):
+        return int(index.d) * 4 + 2 * GRAPH_LINKS * 4
+    return int(index.code_size)
 
 
 def on_one_core() -> None:
@@ -58,13 +65,17 @@ def search(index: Index, query: Vector, count: int) -> Found:
 
 def search_exactly(index: Index, query: Vector, count: int, among: NDArray[np.bool_]) -> Found:
     """The nearest among these slots, of which there are at least `count`."""
-    selector = faiss.IDSelectorBitmap(np.packbits(among, bitorder="little"))
-    scores, slots = _flat(index).search(query[None], count, params=faiss.SearchParameters(sel=selector))
+    params = None
+    if not among.all():
+        params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(np.packbits(among, bitorder="little")))
+    scores, slots = _flat(index).search(query[None], count, params=params)
     return scores[0], slots[0]
 
 
 def vectors_at(index: Index, slots: NDArray[np.int64] | NDArray[np.intp]) -> Vectors:
     flat = _flat(index)
+    if not isinstance(flat, faiss.IndexFlat):
+        return np.asarray(flat.reconstruct_batch(slots))
     rows = faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * flat.d).reshape(flat.ntotal, flat.d)
     return np.asarray(rows[slots])
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from evidence_samples import EMBEDDER, candidate, embedded, entry
@@ -106,3 +109,14 @@ def test_curated_answers_and_equal_wordings_are_known_as_such() -> None:
     (found,) = examined(ASKED, faq)
     assert (value(found, "curated"), found.is_same_wording) == (1.0, True)
     assert not examined(ASKED, candidate(ASKED, "How can I reset my account password?"))[0].is_same_wording
+
+
+def test_whoever_decides_has_read_all_word_lists_before_the_first_request() -> None:
+    asked = """
+from semcache.decision import evidence, lexicon, plain
+read = (lexicon.lexicon, plain._wordings)
+evidence.Witness(lambda text: (_ for _ in ()).throw(AssertionError("no text is embedded for it")))
+print([each.cache_info().currsize for each in read])
+"""
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[1, 1]"

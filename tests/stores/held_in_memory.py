@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from semcache.entry import Candidate, Embedding, Scope
-from semcache.stores.postgres.projections import Projections
+from semcache.stores.postgres.source import Seen
 from semcache.stores.postgres.store import PostgresStore
+from semcache.stores.projections import Projections
 
 
 class HeldInMemory(PostgresStore):
     @property
-    def projections(self) -> Projections:
+    def projections(self) -> Projections[Seen]:
         held = self._neighbours.projections
         assert held is not None
         return held

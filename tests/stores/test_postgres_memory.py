@@ -20,18 +20,20 @@ from held_in_memory import HeldInMemory
 from postgres_server import Server
 from store_samples import DIMS, OTHER_SCOPE, SCOPE, SPACE, embedding, entry, exemplar, found, put, random_embeddings
 from test_postgres_faults import until
+from test_postgres_sessions import analyzed, rows_read, until_alone
 
 from semcache.entry import Embedding, Entry, Scope
 from semcache.stores.limits import Limits
 from semcache.stores.postgres import entries, preparing
 from semcache.stores.postgres.address import read_address
+from semcache.stores.postgres.connections import Connection
 from semcache.stores.postgres.schema import MIGRATIONS
 from semcache.stores.postgres.store import PostgresStore
 from semcache.stores.store import Selection
 
 OpenPostgres = Callable[..., PostgresStore]
 EAST, NORTH = embedding(1), embedding(0, 1)
-SLOT_BYTES = DIMS * 4 + 16
+SLOT_BYTES = DIMS * 2 + 16
 
 
 def crowd(store: PostgresStore, count: int, *, scope: Scope = SCOPE, key: str = "crowd", seed: int = 0) -> None:
@@ -132,6 +134,22 @@ def test_what_is_gone_by_another_replicas_doing_is_never_found(open_postgres: Op
     ]
 
 
+def test_a_search_in_memory_is_one_statement_whatever_of_it_is_remembered(open_postgres, monkeypatch) -> None:
+    store = open_postgres(kind=HeldInMemory)
+    crowd(store, 300)
+    asked = random_embeddings(8, seed=5)
+    before = [found(store, each) for each in asked]
+    statements = []
+    execute = Connection.execute
+    monkeypatch.setattr(
+        Connection, "execute", lambda self, *args, **options: statements.append(1) or execute(self, *args, **options)
+    )
+    assert [found(store, each) for each in asked] == before  # all of it remembered
+    store._recollection.forget_all()
+    assert [found(store, each) for each in asked] == before  # none of it, and then some
+    assert len(statements) == 2 * len(asked)
+
+
 def test_what_is_found_to_be_gone_does_not_stay_in_memory(open_postgres: OpenPostgres) -> None:
     reader, writer = open_postgres(kind=HeldInMemory), open_postgres()
     put(writer, "k1", EAST, question="Where does Jane Roe live?")
@@ -223,28 +241,36 @@ def test_what_has_come_and_gone_unnoticed_is_let_go_in_time(open_postgres: OpenP
     until(lambda: held(reader) < 2000)  # of the 3,700 that it was told of
 
 
-@pytest.mark.parametrize("is_analyzed", [False, True])
-def test_a_look_reads_only_what_is_new_whatever_the_planner_knows(open_postgres, postgres_url, is_analyzed) -> None:
-    reader, writer = open_postgres(kind=HeldInMemory), open_postgres()
+@pytest.mark.parametrize("planned_when", ["one row, unknown", "one row, known", "full, unknown", "full, known"])
+def test_a_look_reads_only_what_is_new_or_missing_whatever_its_plan_knew(
+    open_postgres, postgres_url, planned_when
+) -> None:
+    reader = open_postgres(kind=HeldInMemory, url=f"{postgres_url}&semcache_pool_size=1")
+    writer = open_postgres()
+    put(writer, "k", EAST)
+    if planned_when == "one row, known":
+        analyzed(postgres_url)
+    if planned_when.startswith("one row"):
+        found(reader, EAST)  # missing, then remembered
+        found(reader, EAST)
     crowd(writer, 2000)
-    if is_analyzed:
-        list(writer.maintain())
+    if planned_when == "full, known":
+        analyzed(postgres_url)
+    found(reader, EAST)
+    writer.close()
+    until_alone(postgres_url, beside=1)
     before = rows_read(postgres_url)
+    writer = open_postgres()
     for number in range(20):
         put(writer, f"k{number}", EAST)
+        reader._recollection.forget_all()
         found(reader, EAST)
     reader.close()
-    writer.close()  # what a session counted is seen when it ends
-    assert rows_read(postgres_url) - before < 10_000
-
-
-def rows_read(url: str) -> int:
-    """By scans of what searches read, since the database was made."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        (read,) = connection.execute(
-            "SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_user_tables WHERE relname LIKE 'vectors_%'"
-        ).fetchone() or (0,)
-    return int(read)
+    writer.close()
+    until_alone(postgres_url)
+    read = {table: number - before[table] for table, number in rows_read(postgres_url).items()}
+    assert read["vectors"] < 10_000  # 6,000 until it was held; 20 times the scope would be 40,000
+    assert all(20 < read[table] < 20 * 200 for table in ("exemplars", "entries", "bodies", "uses"))
 
 
 def test_vectors_written_on_another_server_are_found_and_do_not_hide_new_ones(open_postgres, postgres_url) -> None:

@@ -69,3 +69,61 @@ BEGIN
     ) LIMIT 1
   ) f;
 END $$"""
+
+
+# First the life of the database, the snapshot and the moment of this look, and which of the `known` exemplars exist;
+# then what has come into a scope since the snapshot `seen`.
+# - What begins another life: a crash or a promotion empties the mark, as every unlogged table; a copy of the files was
+#   taken of a server that had stopped, and starts at another time; a dump makes the index last, under another number.
+# - Rows of transactions that are yet to come were written on another server, and brought here by a dump: they are read
+#   when the scope is loaded, and are no news.
+# - Sorting is as good as forbidden: what is ordered by an index's columns is read by that index, and not all of a table
+#   by another, which costs the same while there is one row. Of news, the primary key would read all of a scope.
+_LOOKED = """mark uuid, index_number oid, started_at float8, snapshot text, moment float8, there bigint[],
+  new_id bigint, new_ends_at float8, new_vector halfvec"""
+_LOOKING = """SELECT
+    (SELECT i.mark FROM semcache.incarnations i), to_regclass('semcache.vectors_by_transaction')::oid,
+    extract(epoch FROM pg_postmaster_start_time())::float8, pg_current_snapshot()::text,
+    coalesce(given, extract(epoch FROM statement_timestamp())::float8),
+    ARRAY(SELECT m.id FROM unnest(known) AS m (id)
+      WHERE (SELECT true FROM semcache.exemplars x WHERE x.id = m.id ORDER BY x.id LIMIT 1))
+  INTO mark, index_number, started_at, snapshot, moment, there;
+  RETURN NEXT;
+  RETURN QUERY SELECT
+    NULL::uuid, NULL::oid, NULL::float8, NULL::text, NULL::float8, NULL::bigint[], v.exemplar, v.expires_at, v.emb{more}
+  FROM semcache.vectors v WHERE v.scope = of_scope AND v.space + 0 = of_space
+  AND v.xact >= pg_snapshot_xmin(seen) AND v.xact < pg_snapshot_xmax(pg_current_snapshot())
+  AND NOT pg_visible_in_snapshot(v.xact, seen) ORDER BY v.xact LIMIT most;"""
+_ASKED = "of_scope uuid, of_space int, seen pg_snapshot, most int, given float8, known bigint[]"
+
+LOOK = f"""CREATE FUNCTION semcache.look({_ASKED}) RETURNS TABLE (
+  {_LOOKED}
+) LANGUAGE plpgsql STABLE {_PLANNED} SET enable_sort = off AS $$
+BEGIN
+  {_LOOKING.format(more="")}
+END $$"""
+
+# The same, and behind it the `missing` exemplars that exist, with their entries.
+_READ = """id text, namespace text, digest text, key text, kind text, question bytea, message bytea,
+  requested_model text, served_model text, cost_usd float8, created_at float8, ends_at float8, tags text[],
+  credential text, hits bigint, last_hit_at float8, words bytea, vector bytea, windows bytea, label smallint,
+  origin text, labelled_at float8, number bigint, alias text, in_space int"""
+_READ_NAMES = ", ".join(column.split()[0] for column in _READ.split(","))
+
+LOOK_AND_READ = f"""CREATE FUNCTION semcache.look_and_read({_ASKED}, missing bigint[]) RETURNS TABLE (
+  {_LOOKED},
+  {_READ}
+) LANGUAGE plpgsql STABLE {_PLANNED} SET enable_sort = off AS $$
+BEGIN
+  {_LOOKING.format(more=f", {_READ_NAMES}")}
+  RETURN QUERY SELECT
+    NULL::uuid, NULL::oid, NULL::float8, NULL::text, NULL::float8, NULL::bigint[], new_id, new_ends_at, new_vector,
+    e.id, e.namespace, e.digest, e.key, e.kind, b.question, b.message, e.requested_model, e.served_model, e.cost_usd,
+    e.created_at, e.expires_at, e.tags, e.credential, u.hits, u.last_hit_at, x.text, x.vector, x.windows, x.label,
+    x.origin, x.created_at, x.id, x.key, x.space
+  FROM unnest(missing) AS m (id),
+    LATERAL (SELECT * FROM semcache.exemplars x WHERE x.id = m.id ORDER BY x.id LIMIT 1) x,
+    LATERAL (SELECT * FROM semcache.entries e WHERE e.seq = x.entry ORDER BY e.seq LIMIT 1) e,
+    LATERAL (SELECT * FROM semcache.bodies b WHERE b.entry = e.seq LIMIT 1) b,
+    LATERAL (SELECT * FROM semcache.uses u WHERE u.entry = e.seq LIMIT 1) u;
+END $$"""

@@ -6,7 +6,7 @@ TEXT refuses. Numbers order entries as they were first stored; every key that is
 
 from __future__ import annotations
 
-from semcache.stores.postgres.functions import LOOK_UP
+from semcache.stores.postgres.functions import LOOK, LOOK_AND_READ, LOOK_UP
 
 PARTITIONS = 16  # of the vectors, by scope: an index over fewer scopes finds more of a scope's neighbours
 
@@ -208,5 +208,5 @@ MIGRATIONS = {
     "p005_batches": _BATCHES,
     "p006_fixed_widths": _FIXED_WIDTHS,
     "p007_transactions": _TRANSACTIONS,
-    "p008_look_up": (LOOK_UP,),
+    "p008_functions": (LOOK_UP, LOOK, LOOK_AND_READ),
 }

@@ -11,6 +11,7 @@ from semcache.stores.breaker import Breaker, Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
 from semcache.stores.looked_up import ExactPlace, LookedUp
+from semcache.stores.neighbours import Neighbours
 from semcache.stores.paging import Order, Place, Position, check_page_size
 from semcache.stores.postgres import (
     entries,
@@ -32,8 +33,8 @@ from semcache.stores.postgres.examination import Facts, examined
 from semcache.stores.postgres.indexing import Upkeep
 from semcache.stores.postgres.leases import PostgresLeases
 from semcache.stores.postgres.lookups import look_up
-from semcache.stores.postgres.neighbours import Neighbours
 from semcache.stores.postgres.now import Now
+from semcache.stores.postgres.source import PostgresSource
 from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
@@ -72,13 +73,11 @@ class PostgresStore(PostgresBooks):
         self.batches = PostgresBatches(self._database, self._now)
         self.leases = PostgresLeases(self._database, self._now)
         self._recollection = Recollection(REMEMBERED_BYTES)
+        source = PostgresSource(
+            self._database, self._now, lambda: self._space, self._recollection, is_indexed=self._is_indexed
+        )
         self._neighbours = Neighbours(
-            self._database,
-            self._now,
-            lambda: self._space,
-            self._recollection,
-            is_indexed=self._is_indexed,
-            memory_bytes=address.memory_bytes,
+            source, self._recollection, memory_bytes=0 if self._is_indexed else address.memory_bytes
         )
         self._generations: dict[str, int] = {}  # as they were seen last
         self._hits = HitBuffer()
@@ -92,8 +91,7 @@ class PostgresStore(PostgresBooks):
     @property
     def index_bytes(self) -> int:
         """Memory that the vectors held here take."""
-        projections = self._neighbours.projections
-        return 0 if projections is None else projections.memory_bytes
+        return self._neighbours.memory_bytes
 
     @property
     def pending_writes(self) -> int:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
 from threading import Lock
+from typing import Generic
 
 from semcache.entry import Scope
-from semcache.stores.postgres.database import PATIENT_SECONDS, Database
-from semcache.stores.postgres.following import PORTION, Followed, empty, outset, page
-from semcache.stores.postgres.preparing import Space
+from semcache.stores.following import Followed, Mark, Source
 from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
@@ -22,15 +20,14 @@ _MOST_REFUSED = 1000
 _PATIENCE = 16
 
 
-class Projections:
+class Projections(Generic[Mark]):
     """Thread-safe. A scope that is not held, or not yet, is searched in the server."""
 
-    def __init__(self, database: Database, space: Callable[[], Space], *, memory_bytes: int) -> None:
-        self._database = database
-        self._space = space
+    def __init__(self, source: Source[Mark], *, memory_bytes: int) -> None:
+        self._source = source
         self._budget_bytes = memory_bytes
         self._lock = Lock()
-        self._held: OrderedDict[Scope, Followed] = OrderedDict()
+        self._held: OrderedDict[Scope, Followed[Mark]] = OrderedDict()
         self._searches = 0
         self._used_at: dict[Scope, int] = {}  # by the number of the search; of those that are held
         self._refused_at: dict[Scope, int] = {}
@@ -42,7 +39,7 @@ class Projections:
         with self._lock:
             return self._used_bytes()
 
-    def find(self, scope: Scope) -> Followed | None:
+    def find(self, scope: Scope) -> Followed[Mark] | None:
         """What is held of a scope that is searched now."""
         with self._lock:
             self._searches += 1
@@ -64,30 +61,27 @@ class Projections:
 
     def load(self, scope: Scope) -> None:
         """Read all of a scope, if there is room for it. Raises `StoreError`."""
-        with self._database.reading(seconds=PATIENT_SECONDS) as connection:
-            space = self._space()
-            begun = outset(connection, scope, space)
-        projection = empty(space)
-        if begun is None or not self._makes_room(scope, begun.rows * projection.slot_bytes):
+        begun = self._source.begin(scope)
+        if begun is None:
             return
-        size, last_id = PORTION, 0
-        while size == PORTION:
+        projection, keys = self._source.empty(), dict[int, bytes]()
+        if not self._makes_room(scope, begun.rows * projection.slot_bytes):
+            return
+        for portion in self._source.pages(scope, begun):
             if self._loading.is_stopped():
                 return
-            with self._database.reading(seconds=PATIENT_SECONDS) as connection:  # a page: others want it, too
-                rows = page(connection, scope, space, after=last_id)
-            projection.add(rows)
-            size, last_id = len(rows.ids), projection.last_id
-        self._hold(scope, Followed(projection, begun.stand))
+            projection.add(portion.rows)
+            keys.update(portion.keys)
+        self._hold(scope, Followed(projection, keys, begun.stand))
 
-    def grown(self, scope: Scope, followed: Followed) -> None:
+    def grown(self, scope: Scope, followed: Followed[Mark]) -> None:
         """Rows have come to it: others may have to make way, and it may be time to read it anew."""
         with self._lock:
             self._make_way(spared=scope)
         if followed.is_outgrown:
             self.ask(scope)
 
-    def drop(self, scope: Scope, followed: Followed) -> None:
+    def drop(self, scope: Scope, followed: Followed[Mark]) -> None:
         """It is not to be used any more; the next search in the server asks for it anew."""
         with self._lock:
             if self._held.get(scope) is followed:
@@ -112,7 +106,7 @@ class Projections:
         with self._lock:
             return next(iter(self._asked), None)
 
-    def _hold(self, scope: Scope, followed: Followed) -> None:
+    def _hold(self, scope: Scope, followed: Followed[Mark]) -> None:
         with self._lock:
             self._held[scope] = followed
             self._held.move_to_end(scope)
@@ -125,8 +119,8 @@ class Projections:
         with self._lock:
             others = [each for each in self._held if each != scope]
             idle = [each for each in others if self._searches - self._used_at[each] > self._patience()]
-            others_bytes = sum(self._held[each].projection.memory_bytes for each in others)
-            idle_bytes = sum(self._held[each].projection.memory_bytes for each in idle)
+            others_bytes = sum(self._held[each].memory_bytes for each in others)
+            idle_bytes = sum(self._held[each].memory_bytes for each in idle)
             if others_bytes - idle_bytes + wanted_bytes > self._budget_bytes:
                 if len(self._refused_at) >= _MOST_REFUSED:
                     self._refused_at.clear()
@@ -136,7 +130,7 @@ class Projections:
             for each in idle:  # the longest left alone first
                 if others_bytes + wanted_bytes <= self._budget_bytes:
                     break
-                others_bytes -= self._held[each].projection.memory_bytes
+                others_bytes -= self._held[each].memory_bytes
                 self._let_go(each)
             return True
 
@@ -151,7 +145,7 @@ class Projections:
         del self._held[scope], self._used_at[scope]
 
     def _used_bytes(self) -> int:
-        return sum(each.projection.memory_bytes for each in self._held.values())
+        return sum(each.memory_bytes for each in self._held.values())
 
     def _patience(self) -> int:
         return _PATIENCE * (1 + len(self._held))
