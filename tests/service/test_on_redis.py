@@ -76,6 +76,14 @@ def test_a_service_on_an_old_redis_says_what_it_cannot_do_and_answers_exact_repe
     assert "only exact repeats" in said
 
 
+def test_a_faq_on_an_old_redis_answers_its_own_wordings(open_replica: OpenReplica, old_redis_url: str) -> None:
+    replica = open_replica(old_redis_url)
+    table = f"question,answer\n{CLOSE},Press Close.\n"
+    assert replica.http("POST", "/semcache/v1/import?format=csv", content=table.encode()).json()["added"] == 1
+    assert outcome_of(replica.ask(CLOSE.upper())) == "hit; detail=faq"
+    assert outcome_of(replica.ask("In which way can my account be closed?")).startswith("fwd=miss")
+
+
 @pytest.mark.slow
 def test_batches_are_kept_in_redis(tmp_path: Path, redis_url: str) -> None:
     with batch_world(tmp_path, store=redis_url) as world:

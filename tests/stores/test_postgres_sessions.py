@@ -164,8 +164,22 @@ def test_nothing_is_prepared_or_set_in_a_session(open_postgres: OpenPostgres, po
     assert {name for (name,) in changed} == set()
 
 
+def until_alone(url: str, *, beside: int = 0) -> None:
+    """Wait until all but so many sessions in this database have ended: then they have told what they counted."""
+    end = time.monotonic() + 30
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute(
+            "SELECT count(*) > %s FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
+            (beside,),
+        ).fetchone() == (True,):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
 def scans(url: str, like: str) -> int:
-    """How often indexes of these names were used."""
+    """How often indexes of these names were used, by this test or one before it. Waits for all sessions to end."""
+    until_alone(url)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_stat_clear_snapshot()")
         row = connection.execute(
@@ -200,19 +214,6 @@ def rows_read(url: str) -> dict[str, int]:
     return {table: number for table, number in found if table in TABLES}
 
 
-def until_alone(url: str, *, beside: int = 0) -> None:
-    """Wait until all but so many sessions in this database have ended: then they have told what they counted."""
-    end = time.monotonic() + 30
-    with psycopg.connect(url, autocommit=True) as connection:
-        while connection.execute(
-            "SELECT count(*) > %s FROM pg_stat_activity WHERE datname = current_database() "
-            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()",
-            (beside,),
-        ).fetchone() == (True,):
-            assert time.monotonic() < end
-            time.sleep(0.02)
-
-
 def analyzed(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for table in TABLES:
@@ -221,9 +222,10 @@ def analyzed(url: str) -> None:
 
 @pytest.mark.parametrize("planned_when", ["empty", "one row, known", "full, unknown", "full, known"])
 def test_a_look_reads_only_what_it_finds_whatever_its_plan_knew(
-    open_postgres: OpenPostgres, postgres_url: str, clock: Clock, planned_when: str
+    open_postgres: OpenPostgres, postgres_databases: postgres_server.Databases, clock: Clock, planned_when: str
 ) -> None:
-    looker, writer = (open_postgres(url=f"{postgres_url}&semcache_pool_size=1", clock=clock) for _ in range(2))
+    url = postgres_databases.create()  # for what is known of a database stays known when another test has it
+    looker, writer = (open_postgres(url=f"{url}&semcache_pool_size=1", clock=clock) for _ in range(2))
     here, elsewhere = [Scope("shop", digit * 64) for digit in "12"]
     places = [(elsewhere, "nothing"), (here, "k7"), (here, "also k7"), (SCOPE, "k7")]
 
@@ -234,7 +236,7 @@ def test_a_look_reads_only_what_it_finds_whatever_its_plan_knew(
         look()
     put(writer, "k7", EAST, expires_at=clock.now + 10)
     if planned_when == "one row, known":
-        analyzed(postgres_url)
+        analyzed(url)
         look()
     clock.advance(10)
     for scope in (here, SCOPE):
@@ -245,15 +247,15 @@ def test_a_look_reads_only_what_it_finds_whatever_its_plan_knew(
         kept = put(writer, "k7", EAST, scope=scope)
     writer.close()
     if planned_when == "full, known":
-        analyzed(postgres_url)
+        analyzed(url)
     expected = look()
-    until_alone(postgres_url, beside=1)
-    before = rows_read(postgres_url)
+    until_alone(url, beside=1)
+    before = rows_read(url)
     for _ in range(20):
         assert look() == expected
     looker.close()
-    until_alone(postgres_url)
-    read = {table: number - before[table] for table, number in rows_read(postgres_url).items()}
+    until_alone(url)
+    read = {table: number - before[table] for table, number in rows_read(url).items()}
     assert [found and found.key for found in expected.entries] == [None, "k7", "k0", kept.key]
     assert expected.searchable == [here, SCOPE]
     assert read["vectors"] == 0
