@@ -60,10 +60,10 @@ class Look(Generic[Mark]):
 
 @dataclass(frozen=True)
 class Near:
-    """What the server found, in no order: all that may be among the k nearest; `is_all`: no others live there."""
+    """What the server found, in no order: all that may be among the k nearest; `is_few`: it is quick, there are few."""
 
     pairs: Mapping[int, Pair]
-    is_all: bool
+    is_few: bool
 
 
 class Source(Protocol[Mark]):
