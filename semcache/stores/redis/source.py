@@ -68,7 +68,7 @@ class RedisSource:
             self._resting[scope] = self._clock() + _REST_SECONDS
             return None
         at, life, revision, rows = told
-        return Outset(Stand(Seen(life, revision), float(at)), int(rows))
+        return Outset(Stand(Seen(life, revision), float(at)), int(rows), are_keyed=True)
 
     def pages(self, scope: Scope, outset: Outset[Seen]) -> Iterator[Portion]:
         """The oldest first; what comes meanwhile too."""
