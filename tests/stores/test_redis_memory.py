@@ -132,6 +132,15 @@ def test_a_scope_filled_by_a_release_without_journals_is_followed(open_redis: Op
     assert held(reader) == 302
 
 
+def test_a_scope_that_was_idle_for_a_month_is_not_taken_for_a_new_one(open_redis: OpenRedis, redis_url: str) -> None:
+    reader, old = open_redis(redis_url, kind=RedisHeldInMemory), former(open_redis, redis_url)
+    put(old, "k1", EAST)
+    reader._link.send("DEL", key_of(reader, "meta"))  # as its TTL does
+    put(reader, "k2", NORTH)
+    assert found(reader, EAST) == ["k1 0", "k2 0"]
+    assert held(reader) == 2
+
+
 def test_what_is_written_beside_while_a_journal_is_made_up_for_is_not_lost(
     open_redis: OpenRedis, redis_url: str
 ) -> None:
