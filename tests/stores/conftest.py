@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from fakes import Clock
 from held_in_memory import HeldInMemory, RedisHeldInMemory
+from redis_servers import RedisCluster, RedisServer, redis8_command, redis_cluster
 from store_samples import DIMS, SPACE
 
 from semcache.stores.local.store import LocalStore
@@ -120,3 +121,22 @@ def open_postgres(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that loses nothing, and may be killed."""
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    server = RedisServer(tmp_path / "durable", redis8_command(), options).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
+    """One whose nodes may be killed."""
+    nodes = redis_cluster(tmp_path / "cluster")
+    try:
+        yield nodes.start()
+    finally:
+        nodes.kill()

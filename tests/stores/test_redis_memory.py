@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
 from held_in_memory import RedisHeldInMemory, crowd, held
-from redis_servers import RedisCluster, RedisServer, redis8_command, redis_cluster
+from redis_servers import RedisCluster, RedisServer
 from store_samples import OTHER_SCOPE, SCOPE, embedding, found, put, random_embeddings
 from test_postgres_faults import until
 from test_redis_kills import eventually
@@ -63,31 +62,14 @@ def key_of(store: RedisStore, part: str, scope: Scope = SCOPE) -> str:
     return f"{{{store._link.prefix}:s:{scope_name(scope)}}}:{part}"
 
 
-@pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[RedisServer]:
-    """A server that a test may empty, kill and start again."""
-    server = RedisServer(tmp_path / "own", redis8_command(), ("--appendonly", "yes", "--appendfsync", "always"))
-    yield server.start()
-    server.kill()
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
-    nodes = redis_cluster(tmp_path / "cluster")
-    try:
-        yield nodes.start()
-    finally:
-        nodes.kill()
-
-
 def test_a_search_in_memory_is_one_script_and_compares_nothing_in_the_server(
-    open_redis: OpenRedis, own_server: RedisServer
+    open_redis: OpenRedis, durable: RedisServer
 ) -> None:
-    store = open_redis(own_server.url, kind=RedisHeldInMemory)
+    store = open_redis(durable.url, kind=RedisHeldInMemory)
     crowd(store, 300)
     asked = random_embeddings(30, seed=3)
     expected = [found(store, each) for each in asked]
-    with own_server.client() as client:
+    with durable.client() as client:
         client.config_resetstat()
         assert [found(store, each) for each in asked] == expected
         told = client.info("commandstats")
@@ -254,12 +236,12 @@ def test_a_redis_without_vectors_holds_none_in_memory(open_redis: OpenRedis, old
 
 
 @pytest.mark.parametrize("kind", [RedisStore, RedisHeldInMemory])
-def test_nothing_of_an_emptied_server_is_found_again(open_redis: OpenRedis, own_server: RedisServer, kind) -> None:
-    reader, writer = open_redis(own_server.url, kind=kind), open_redis(own_server.url)
+def test_nothing_of_an_emptied_server_is_found_again(open_redis: OpenRedis, durable: RedisServer, kind) -> None:
+    reader, writer = open_redis(durable.url, kind=kind), open_redis(durable.url)
     put(writer, "k1", EAST, answer="The first life's.")
     put(writer, "k2", NORTH)
     assert found(reader, EAST) == ["k1 0", "k2 0"]
-    with own_server.client() as client:
+    with durable.client() as client:
         client.flushall()
     assert found(reader, EAST) == []
     put(writer, "other", EAST, scope=OTHER_SCOPE)
@@ -270,10 +252,10 @@ def test_nothing_of_an_emptied_server_is_found_again(open_redis: OpenRedis, own_
     assert (near.entry.scope, near.entry.key) == (OTHER_SCOPE, "other")
 
 
-def test_ids_of_exemplars_are_never_given_twice(open_redis: OpenRedis, own_server: RedisServer) -> None:
-    store = open_redis(own_server.url)
+def test_ids_of_exemplars_are_never_given_twice(open_redis: OpenRedis, durable: RedisServer) -> None:
+    store = open_redis(durable.url)
     before = [each.id for each in store.exemplars(put(store, "k1", EAST, NORTH).id)]
-    with own_server.client() as client:
+    with durable.client() as client:
         client.flushall()
     after = [each.id for each in store.exemplars(put(store, "k1", EAST, NORTH).id)]
     assert before == sorted(before)
@@ -290,12 +272,12 @@ def set_clock_back(client: redis.Redis, meta: str) -> None:
 
 
 @pytest.mark.parametrize("act", [promote, set_clock_back])
-def test_where_revisions_may_come_again_all_is_read_anew(open_redis: OpenRedis, own_server: RedisServer, act) -> None:
-    reader, writer = open_redis(own_server.url), open_redis(own_server.url)
+def test_where_revisions_may_come_again_all_is_read_anew(open_redis: OpenRedis, durable: RedisServer, act) -> None:
+    reader, writer = open_redis(durable.url), open_redis(durable.url)
     crowd(writer, 200)
     found(reader, EAST)
     until(lambda: held(reader) == 200)
-    with own_server.client() as client:
+    with durable.client() as client:
         made = put(writer, "k1", EAST)
         act(client, key_of(reader, "meta"))
         journal = key_of(reader, f"j:{reader._scopes.space.id}")
@@ -307,15 +289,15 @@ def test_where_revisions_may_come_again_all_is_read_anew(open_redis: OpenRedis, 
 
 
 def test_a_killed_server_is_a_miss_and_what_is_held_is_right_when_it_is_back(
-    open_redis: OpenRedis, own_server: RedisServer
+    open_redis: OpenRedis, durable: RedisServer
 ) -> None:
-    reader, writer = open_redis(own_server.url, kind=RedisHeldInMemory), open_redis(own_server.url)
+    reader, writer = open_redis(durable.url, kind=RedisHeldInMemory), open_redis(durable.url)
     put(writer, "k1", NORTH)
     assert found(reader, EAST) == ["k1 0"]
-    own_server.kill()
+    durable.kill()
     with pytest.raises(StoreUnavailable):
         reader.nearest(SCOPE, EAST)
-    own_server.start()
+    durable.start()
     eventually(lambda: put(writer, "k2", EAST))
     assert eventually(lambda: found(reader, EAST)) == ["k2 0", "k1 0"]
     assert held(reader) == 0  # revisions may have been lost
@@ -323,12 +305,12 @@ def test_a_killed_server_is_a_miss_and_what_is_held_is_right_when_it_is_back(
     assert held(reader) == 2
 
 
-def test_a_full_server_is_still_searched_in_memory(open_redis: OpenRedis, own_server: RedisServer) -> None:
-    reader, writer = open_redis(own_server.url, kind=RedisHeldInMemory), open_redis(own_server.url)
+def test_a_full_server_is_still_searched_in_memory(open_redis: OpenRedis, durable: RedisServer) -> None:
+    reader, writer = open_redis(durable.url, kind=RedisHeldInMemory), open_redis(durable.url)
     crowd(writer, 150)
     found(reader, EAST)
     made = put(writer, "k1", EAST)
-    with own_server.client() as client:
+    with durable.client() as client:
         client.config_set("maxmemory", 1)
         assert found(reader, EAST)[0] == "k1 0"
         writer.delete(Selection(entry_ids=(made.id,)))
