@@ -34,10 +34,15 @@ class Stand(Generic[Mark]):
 
 @dataclass(frozen=True)
 class Outset(Generic[Mark]):
-    """Where a scope's rows begin to be followed from, and how many there are."""
+    """Where a scope's rows begin to be followed from, and how many there are; `are_keyed`: their keys are held too."""
 
     stand: Stand[Mark]
     rows: int
+    are_keyed: bool = False
+
+    def memory_bytes(self, slot_bytes: int) -> int:
+        """That the rows will take."""
+        return self.rows * (slot_bytes + (_KEY_BYTES if self.are_keyed else 0))
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,10 @@ class Look(Generic[Mark]):
 
 @dataclass(frozen=True)
 class Near:
-    """What the server found, in no order: all that may be among the k nearest; `is_all`: no others live there."""
+    """What the server found, in no order: all that may be among the k nearest; `is_few`: it is quick, there are few."""
 
     pairs: Mapping[int, Pair]
-    is_all: bool
+    is_few: bool
 
 
 class Source(Protocol[Mark]):

@@ -38,7 +38,7 @@ class Neighbours(Generic[Mark]):
                 return list(found.values())
             self.projections.drop(scope, followed)
         near = self._source.search(scope, query, k=k)
-        if self.projections is not None and not near.is_all:  # few rows are compared as quickly as asked for
+        if self.projections is not None and not near.is_few:  # compared as quickly as asked for
             self.projections.ask(scope)
         return list(near.pairs.values())
 

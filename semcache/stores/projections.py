@@ -65,7 +65,7 @@ class Projections(Generic[Mark]):
         if begun is None:
             return
         projection, keys = self._source.empty(), dict[int, bytes]()
-        if not self._makes_room(scope, begun.rows * projection.slot_bytes):
+        if not self._makes_room(scope, begun.memory_bytes(projection.slot_bytes)):
             return
         for portion in self._source.pages(scope, begun):
             if self._loading.is_stopped():

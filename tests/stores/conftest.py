@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from fakes import Clock
-from held_in_memory import HeldInMemory
+from held_in_memory import HeldInMemory, RedisHeldInMemory
+from redis_servers import RedisCluster, RedisServer, redis8_command, redis_cluster
 from store_samples import DIMS, SPACE
 
 from semcache.stores.local.store import LocalStore
@@ -29,11 +30,23 @@ LOCAL_TUNINGS = {
 
 
 POSTGRES_STORES = {"postgres": PostgresStore, "postgres-held": HeldInMemory}
-URLS = {**dict.fromkeys(POSTGRES_STORES, "postgres_url"), "redis": "redis_url", "redis-cluster": "redis_cluster_url"}
+REDIS_STORES = {
+    "redis": RedisStore,
+    "redis-held": RedisHeldInMemory,
+    "redis-cluster": RedisStore,
+    "redis-cluster-held": RedisHeldInMemory,
+}
+URLS = {
+    **dict.fromkeys(POSTGRES_STORES, "postgres_url"),
+    **{name: "redis_cluster_url" if "cluster" in name else "redis_url" for name in REDIS_STORES},
+}
 
 
 @pytest.fixture(
-    params=["memory", *LOCAL_TUNINGS, *POSTGRES_STORES, "redis", pytest.param("redis-cluster", marks=pytest.mark.slow)]
+    params=[
+        *("memory", *LOCAL_TUNINGS, *POSTGRES_STORES),
+        *(pytest.param(name, marks=[pytest.mark.slow] if "cluster" in name else []) for name in REDIS_STORES),
+    ]
 )
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[OpenStore]:
     """Opens stores of one kind, on one clock; local ones share a directory, others a database or their keys."""
@@ -47,7 +60,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> 
             kind = POSTGRES_STORES[request.param]
             store = kind(read_address(url), space=SPACE, dims=DIMS, clock=clock, **options)
         elif request.param in URLS:
-            store = RedisStore(url, space=SPACE, dims=DIMS, clock=clock, **options)
+            store = REDIS_STORES[request.param](url, space=SPACE, dims=DIMS, clock=clock, **options)
         else:
             tuning = LOCAL_TUNINGS[request.param]
             store = LocalStore(tmp_path, space=SPACE, dims=DIMS, clock=clock, tuning=tuning, **options)
@@ -84,8 +97,8 @@ def open_redis() -> Iterator[Callable[..., RedisStore]]:
     """Opens stores at a URL: by the server's clock, unless another is given."""
     opened: list[RedisStore] = []
 
-    def open_one(url: str, **options: Any) -> RedisStore:
-        opened.append(RedisStore(url, **{"space": SPACE, "dims": DIMS, **options}))
+    def open_one(url: str, kind: type[RedisStore] = RedisStore, **options: Any) -> RedisStore:
+        opened.append(kind(url, **{"space": SPACE, "dims": DIMS, **options}))
         return opened[-1]
 
     yield open_one
@@ -108,3 +121,22 @@ def open_postgres(postgres_url: str) -> Iterator[Callable[..., PostgresStore]]:
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def durable(tmp_path: Path) -> Iterator[RedisServer]:
+    """A Redis that loses nothing, and may be killed."""
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    server = RedisServer(tmp_path / "durable", redis8_command(), options).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
+    """One whose nodes may be killed."""
+    nodes = redis_cluster(tmp_path / "cluster")
+    try:
+        yield nodes.start()
+    finally:
+        nodes.kill()

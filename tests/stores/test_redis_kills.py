@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from redis_servers import RedisCluster, RedisServer, redis8_command, redis_cluster
+from redis_servers import RedisCluster, RedisServer
 from store_samples import SCOPE, embedding, entry, exemplar, put
 
 from semcache.entry import Scope
@@ -20,24 +19,6 @@ from semcache.stores.store import Guard, Selection
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 OpenRedis = Callable[..., RedisStore]
 EAST = embedding(1)
-
-
-@pytest.fixture
-def durable(tmp_path: Path) -> Iterator[RedisServer]:
-    options = ("--appendonly", "yes", "--appendfsync", "always")
-    server = RedisServer(tmp_path / "durable", redis8_command(), options).start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
-    """One whose nodes may be killed."""
-    nodes = redis_cluster(tmp_path / "cluster")
-    try:
-        yield nodes.start()
-    finally:
-        nodes.kill()
 
 
 class Writers:

@@ -222,6 +222,8 @@ def _sooner_or_later(act: Callable[[], object], *, seconds: float = 30.0) -> obj
             "redis://a/?semcache_cluster=true&semcache_prefix=shop-1",
             Address((("a", 6379),), is_cluster=True, prefix="shop-1"),
         ),
+        ("redis://a/?semcache_memory_mb=2", Address((("a", 6379),), memory_bytes=2 * 1024 * 1024)),
+        ("redis://a/?semcache_memory_mb=0", Address((("a", 6379),), memory_bytes=0)),
     ],
 )
 def test_a_url_says_where_redis_is(url: str, address: Address) -> None:
@@ -236,6 +238,13 @@ def test_a_url_says_where_redis_is(url: str, address: Address) -> None:
         ("redis://me:hunter2@there/none", "database"),
         ("redis://me:hunter2@there/?semcache_cluster=maybe", "semcache_cluster"),
         ("redis://me:hunter2@there/?semcache_prefix={x}", "semcache_prefix"),
+        ("redis://me:hunter2@there/?semcache_memory_mb=-1", "semcache_memory_mb is a whole number from 0 to 1000000"),
+        ("redis://me:hunter2@there/?semcache_memory_mb=1000001", "semcache_memory_mb"),
+        ("redis://me:hunter2@there/?semcache_memory_mb=", "semcache_memory_mb"),
+        (
+            "redis://me:hunter2@there/?semcache_memory=1",
+            "there are semcache_cluster, semcache_memory_mb, semcache_prefix",
+        ),
         ("redis://me:hunter2@there/?decode_responses=1", "decode_responses"),
         ("redis://me:hunter2@there/?semcache_cluster", "cannot be read"),
         ("redis://me:hunter2@[there", "cannot be read"),

@@ -309,9 +309,11 @@ def near(store: Store, scope, query: Embedding, k: int) -> list[tuple[Any, ...]]
 
 
 def everything(store: Store) -> list[tuple[Any, ...]]:
-    """Exemplars go by their ids, which stores give alike; hits that wait to be written are written first."""
+    """Exemplars go by the order of their ids; hits that wait to be written are written first."""
     store.flush()
-    return [(each, [(x.id, x.text, x.label, x.key) for x in exemplars]) for each, exemplars in store.scan()]
+    stored = list(store.scan())
+    order = {number: place for place, number in enumerate(sorted(x.id for _, exemplars in stored for x in exemplars))}
+    return [(each, [(order[x.id], x.text, x.label, x.key) for x in exemplars]) for each, exemplars in stored]
 
 
 EFFORT = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -10,7 +10,8 @@ from semcache.errors import SettingsError
 PORT = 6379
 _ABOUT = "use redis://[USER:PASSWORD@]HOST[:PORT][,HOST…][/DATABASE], or rediss:// for TLS"
 _SWITCHES = {"true": True, "false": False}
-_KNOWN = ("semcache_cluster", "semcache_prefix")
+_KNOWN = ("semcache_cluster", "semcache_memory_mb", "semcache_prefix")
+_MB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Address:
     is_tls: bool = False
     is_cluster: bool | None = None
     prefix: str = "semcache"  # of every key
+    memory_bytes: int = 256 * _MB  # of one process, for vectors that it searches itself; 0: it searches none
 
     @property
     def name(self) -> str:
@@ -39,7 +41,7 @@ def read_address(url: str) -> Address:
     except ValueError:
         raise SettingsError(f"store: the redis URL cannot be read; {_ABOUT}") from None
     if unknown := sorted(options.keys() - set(_KNOWN)):
-        raise SettingsError(f"store: {unknown[0]} is no option of a redis URL; there are {' and '.join(_KNOWN)}")
+        raise SettingsError(f"store: {unknown[0]} is no option of a redis URL; there are {', '.join(_KNOWN)}")
     credentials, _, hosts = parts.netloc.rpartition("@")
     username, _, password = credentials.partition(":")
     return Address(
@@ -49,7 +51,8 @@ def read_address(url: str) -> Address:
         password=unquote(password) or None,
         is_tls=parts.scheme == "rediss",
         is_cluster=_switch(options.get("semcache_cluster")),
-        prefix=_prefix(options.get("semcache_prefix", "semcache")),
+        prefix=_prefix(options.get("semcache_prefix", Address.prefix)),
+        memory_bytes=_memory_bytes(options.get("semcache_memory_mb", str(Address.memory_bytes // _MB))),
     )
 
 
@@ -79,3 +82,9 @@ def _prefix(text: str) -> str:
     if not text or not all(each.isalnum() or each in "-_." for each in text):
         raise SettingsError("store: semcache_prefix is letters, digits, - _ and . only")
     return text
+
+
+def _memory_bytes(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text) > 1_000_000:
+        raise SettingsError("store: semcache_memory_mb is a whole number from 0 to 1000000")
+    return int(text) * _MB

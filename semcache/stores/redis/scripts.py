@@ -18,7 +18,7 @@ class Script:
 
 def scope_script(name: str) -> Script:
     """One that works on a scope."""
-    return _loaded("scope", name)
+    return _loaded("scope", *(["journal"] if name.startswith("journal_") else []), name)
 
 
 def catalogue_script(name: str) -> Script:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from semcache.entry import Candidate, Embedding, Scope
+from semcache.entry import Scope
 from semcache.stores.looked_up import ExactPlace, LookedUp
-from semcache.stores.ranking import ranked
-from semcache.stores.recollection import Pair, Recollection
+from semcache.stores.recollection import Pair
 from semcache.stores.redis.scopes import Scopes
-from semcache.stores.redis.spelling import read_entry, read_exemplar, scope_name, spelled
-from semcache.stores.similarity import unit
+from semcache.stores.redis.spelling import Space, read_entry, read_exemplar, scope_name, spelled
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
 
 _ENTRY_FIELDS = 6
-_ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
 # VSIM's scores are (1 + cosine) / 2, of vectors quantised to 8 bits: off by 1e-3 at most at 384 dims as measured, and
 # by 2.5e-3 where there are three. Whatever is this near to the last of the k is fetched too, and ranked exactly: twice
 # the error, for both may be off. More would cost a second search of the set, wherever many lie that near to each other.
@@ -31,21 +27,6 @@ _FEW_DIMS = 256
 # of the graph at EF 100 finds all of the 16 nearest of a question that has been asked in other words, and the nearest
 # in 98 of 100 of one that is far from everything (99.5 at EF 200, for 1.3 ms).
 EXHAUSTIVE = 1000
-
-
-def nearest(
-    scopes: Scopes, recollection: Recollection, scope: Scope, embedding: Embedding, *, k: int
-) -> list[Candidate]:
-    """The k nearest exemplars of live entries, as brute force would rank them."""
-    if k <= 0:
-        return []
-    query = unit(embedding.vector)
-    for _ in range(_ATTEMPTS):
-        keys = _near(scopes, scope, query, k=k)
-        found = recollection.fetched(list(keys), partial(_fetch, scopes, scope, keys))
-        if len(found) == len(keys):
-            break
-    return ranked(query, list(found.values()))[:k]
 
 
 def look_up(scopes: Scopes, places: Sequence[ExactPlace], asked: Sequence[Scope], *, dated: bool) -> LookedUp:
@@ -62,24 +43,29 @@ def look_up(scopes: Scopes, places: Sequence[ExactPlace], asked: Sequence[Scope]
     )
 
 
-def _near(scopes: Scopes, scope: Scope, query: Vector, *, k: int) -> dict[int, bytes]:
-    """The exemplars that may be among the k nearest, each with the key of its entry."""
+def near(scopes: Scopes, scope: Scope, query: Vector, *, k: int) -> tuple[int, dict[int, bytes]]:
+    """How many exemplars there are; and those that may be among the k nearest, each with the key of its entry."""
     is_zero = not query.any()
     asked = np.ones_like(query) if is_zero else query  # nothing is near to nothing: all are fetched, and tie
     tolerance = _TOLERANCE if len(query) >= _FEW_DIMS else _TOLERANCE_OF_FEW_DIMS
-    told = scopes.run(
+    total, *told = scopes.run(
         "nearest", scope_name(scope), asked.tobytes(), int(is_zero), k, scopes.space.id, tolerance, EXHAUSTIVE
     )
-    return {int(exemplar_id): key for exemplar_id, key in zip(told[::2], told[1::2], strict=True)}
+    return total, {int(exemplar_id): key for exemplar_id, key in zip(told[::2], told[1::2], strict=True)}
 
 
-def _fetch(scopes: Scopes, scope: Scope, keys: Mapping[int, bytes], ids: Sequence[int]) -> dict[int, Pair]:
+def fetch(scopes: Scopes, scope: Scope, keys: Mapping[int, bytes], ids: Sequence[int]) -> dict[int, Pair]:
     """Those of these exemplars that exist, each with its entry."""
     words = [word for exemplar_id in ids for word in (exemplar_id, keys[exemplar_id])]
+    return pairs_of(scopes.run("fetch", scope_name(scope), *words), scopes.space)
+
+
+def pairs_of(fetched: Sequence[Sequence[bytes]], space: Space) -> dict[int, Pair]:
+    """From entries, each with its exemplars."""
     found: dict[int, Pair] = {}
-    for fields in scopes.run("fetch", scope_name(scope), *words):
+    for fields in fetched:
         entry = read_entry(fields[:_ENTRY_FIELDS])
         for place in range(_ENTRY_FIELDS, len(fields), 2):
-            exemplar = read_exemplar(entry.id, int(fields[place]), fields[place + 1], scopes.space)
+            exemplar = read_exemplar(entry.id, int(fields[place]), fields[place + 1], space)
             found[exemplar.id] = (entry, exemplar)
     return found

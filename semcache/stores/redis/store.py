@@ -14,7 +14,9 @@ from semcache.stores.breaker import Health
 from semcache.stores.hit_buffer import HitBuffer
 from semcache.stores.limits import Limits
 from semcache.stores.looked_up import ExactPlace, LookedUp
+from semcache.stores.neighbours import Neighbours
 from semcache.stores.paging import Order, Position, check_page_size
+from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.redis import searching
 from semcache.stores.redis.address import read_address
@@ -28,10 +30,11 @@ from semcache.stores.redis.link import Link, Server
 from semcache.stores.redis.scopes import Scopes
 from semcache.stores.redis.selecting import Selecting, Where
 from semcache.stores.redis.servings import Kept, Servings
+from semcache.stores.redis.source import RedisSource
 from semcache.stores.redis.spelling import Space, scope_name, spelled
 from semcache.stores.redis.verdict import objections
 from semcache.stores.redis.writing import Writing
-from semcache.stores.similarity import check_embeddings
+from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.stored import encoded
 from semcache.stores.upkeep import Chore
@@ -58,7 +61,8 @@ class RedisStore(RedisBooks):
         hits_delay_seconds: float = HITS_DELAY_SECONDS,
     ) -> None:
         """`space` is the embedding model's fingerprint; without a clock, time is the server's."""
-        link = Link(read_address(url), said=_tell)
+        address = read_address(url)
+        link = Link(address, said=_tell)
         super().__init__(link)
         self._limits = limits if limits is not None else Limits()
         self._dims = dims
@@ -72,6 +76,8 @@ class RedisStore(RedisBooks):
         self._writing = Writing(self._scopes, self._catalogue, self._servings, self.leases)
         self._selecting = Selecting(self._scopes, self._catalogue, self._servings, self._writing)
         self._recollection = Recollection(REMEMBERED_BYTES)
+        source = RedisSource(self._scopes, self._recollection)
+        self._neighbours = Neighbours(source, self._recollection, memory_bytes=address.memory_bytes)
         self._generations: dict[Scope, int] = {}  # as they were seen last
         self._hits = HitBuffer()
         self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=hits_delay_seconds)
@@ -85,6 +91,11 @@ class RedisStore(RedisBooks):
     def health(self) -> Health:
         """How the server has been answering."""
         return self._link.health
+
+    @property
+    def index_bytes(self) -> int:
+        """Memory that the vectors held here take."""
+        return self._neighbours.memory_bytes
 
     @property
     def shortcomings(self) -> tuple[str, ...]:
@@ -112,7 +123,10 @@ class RedisStore(RedisBooks):
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
-        return searching.nearest(self._scopes, self._recollection, scope, embedding, k=k)
+        if k < 1:
+            return []
+        query = unit(embedding.vector)
+        return ranked(query, self._neighbours.nearest(scope, query, k=k))[:k]
 
     def generation(self, scope: Scope) -> int:
         self._catalogue.register(scope.namespace, scope_name(scope))
@@ -231,6 +245,7 @@ class RedisStore(RedisBooks):
                 write_batch(batch, self._scopes, self._catalogue, self._servings)
 
     def close(self) -> None:
+        self._neighbours.close()
         self._hit_writing.stop()
         try:
             self.flush()

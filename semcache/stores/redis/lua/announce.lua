@@ -6,12 +6,12 @@ local old, stored = nil, nil
 if number then old, stored = row_of(number) end
 if old and (old.s ~= row.s or old.k ~= row.k) then return { 0, stored } end
 register(row.n, row.s)
-local last = redis.call('INCRBY', base .. ':last_exemplar', wanted)
+local first = numbered(wanted)
 if not old then
   number = string.format('%012x', redis.call('INCR', base .. ':last_number'))
   redis.call('HSET', base .. ':ids', row.i, number)
   redis.call('HSET', base .. ':rows', number, ARGV[1])
 end
 index(number, row)
-for id = last - wanted + 1, last do redis.call('HSET', base .. ':exemplars', id, row.s .. ':' .. row.k) end
-return { last - wanted + 1, '' }
+for id = first, first + wanted - 1 do redis.call('HSET', base .. ':exemplars', id, row.s .. ':' .. row.k) end
+return { first, '' }

@@ -73,4 +73,11 @@ local function register(namespace, scope)
   redis.call('ZADD', base .. ':registered:' .. namespace, redis.call('TIME')[1], scope)
 end
 
+local function numbered(count)  -- the first of so many ids of exemplars. They start at the microsecond, as revisions do
+  local time = redis.call('TIME')  -- so none is given twice, not even by a server that has lost what it gave
+  local last = math.max(tonumber(redis.call('GET', base .. ':last_exemplar') or '0'), time[1] * 1000000 + time[2])
+  redis.call('SET', base .. ':last_exemplar', string.format('%.0f', last + count))
+  return last + 1
+end
+
 local function total(field) return tonumber(redis.call('HGET', base .. ':totals', field) or '0') end

@@ -14,5 +14,5 @@ redis.call('HINCRBY', at_entry(into), 'n', gone[1])
 if last then redis.call('HSET', at_entry(into), 'l', last) end
 redis.call('HSET', at_entry(into), 'w', spelled(combined(tonumber(kept[2]), tonumber(gone[3]))), 'r', revision)
 local until_when = dies_at(into)
-for place = 8, #ARGV, 2 do attach(into, ARGV[place], ARGV[place + 1], until_when) end
+for place = 8, #ARGV, 2 do attach(into, ARGV[place], ARGV[place + 1], until_when, revision) end
 return { 'merged', revision, whole_entry(into), summary(into) }

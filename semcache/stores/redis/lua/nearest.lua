@@ -1,14 +1,15 @@
 -- The query as FP32 and whether it is zero, k, space, tolerance of scores, and up to how many a search is exhaustive.
--- Whatever could be among the k nearest, by id and the key of its entry: with ties, and without what is dead.
-if not has_vectors then return {} end
+-- How many there are, then whatever could be among the k nearest, by id and the key of its entry: with ties, and
+-- without what is dead.
+if not has_vectors then return { 0 } end
 local query, is_zero, k, space = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), ARGV[6]
 local tolerance, exhaustive = tonumber(ARGV[7]), tonumber(ARGV[8])
 local vectors, time = base .. ':v:' .. space, now()
-local found = {}
+local found = { 0 }
 
 local function take(element)  -- whether it is live; what has lost its body is forgotten
   local id, key = string.match(element, '^(%d+):(.*)$')
-  if redis.call('HEXISTS', at_entry(key), 'x:' .. id) == 0 then
+  if redis.call('HEXISTS', at_entry(key), 'x:' .. id) == 0 then  -- to read it with its expiry would copy the vectors
     forget_vector(space, element)
     return false
   end
@@ -19,6 +20,7 @@ end
 
 local total = redis.call('VCARD', vectors)
 if type(total) ~= 'number' then total = 0 end
+found[1] = total + redis.call('SCARD', base .. ':z:' .. space)
 local count, seen, taken, last = math.min(total, k + 16), {}, 0, nil
 while count > 0 do
   local words = { vectors, 'FP32', query, 'WITHSCORES', 'COUNT', count }

@@ -17,5 +17,5 @@ redis.call('HSET', entry, 'i', id, 'h', ARGV[7], 'q', ARGV[8], 'm', ARGV[9], 't'
   'r', revision, 'a', answer)
 if last ~= '' then redis.call('HSET', entry, 'l', last) end
 if ARGV[11] ~= '' then redis.call('PEXPIREAT', entry, ARGV[11]) end
-for place = 16, #ARGV, 2 do attach(key, ARGV[place], ARGV[place + 1], ARGV[11]) end
+for place = 16, #ARGV, 2 do attach(key, ARGV[place], ARGV[place + 1], ARGV[11], revision) end
 return { 'stored', hits, last, old[1] and answer == revision and 1 or 0, summary(key) }

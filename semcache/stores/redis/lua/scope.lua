@@ -6,6 +6,10 @@
 --   :a:KEY        sorted set of the exemplars that are aliases with this exact key
 --   :l:SPACE      sorted set of the entries that have exemplars in an embedding space, by expiry
 --   :v:SPACE      vector set of ID:KEY, and :z:SPACE the set of those whose vector is zero
+--   :j:SPACE      the journal: sorted set of ID:KEY, zero or not, by the revision that brought it. A release that keeps
+--                 none may write too: what :meta says besides tells whether a journal can be lacking something (`journal`)
+--   :meta         jrev: equal to rev for as long as all who changed the scope kept its journals. brev: the same since a
+--                 journal began to be made up for, builder who does, spaces whose journals were (none: no need was seen)
 local base, has_vectors = KEYS[1], ARGV[1] == '1'
 local KEPT_SECONDS = 30 * 86400  -- how long an idle scope is remembered; longer than any answer takes
 
@@ -22,10 +26,14 @@ end
 local function whole(number) return string.format('%.0f', number) end
 
 local function grown(field)
-  local new = math.max(tonumber(redis.call('HGET', base .. ':meta', field) or '0') + 1, micros())
-  redis.call('HSET', base .. ':meta', field, whole(new))
+  local held = redis.call('HMGET', base .. ':meta', field, 'jrev', 'brev')
+  local new = whole(math.max(tonumber(held[1] or '0') + 1, micros()))
+  local words = { field, new }
+  if field == 'rev' and held[2] == held[1] then words[#words + 1], words[#words + 2] = 'jrev', new end
+  if field == 'rev' and held[3] and held[3] == held[1] then words[#words + 1], words[#words + 2] = 'brev', new end
+  redis.call('HSET', base .. ':meta', unpack(words))
   redis.call('EXPIRE', base .. ':meta', KEPT_SECONDS)
-  return whole(new)
+  return new
 end
 
 local function at_entry(key) return base .. ':e:' .. key end
@@ -73,9 +81,10 @@ local function forget_vector(space, element)
   if not has_vectors then return end
   redis.call('VREM', base .. ':v:' .. space, element)
   redis.call('SREM', base .. ':z:' .. space, element)
+  redis.call('ZREM', base .. ':j:' .. space, element)
 end
 
-local function attach(key, id, blob, dies_at)
+local function attach(key, id, blob, dies_at, revision)
   local exemplar, element = parsed(blob), id .. ':' .. key
   redis.call('HSET', at_entry(key), 'x:' .. id, blob)
   redis.call('ZADD', base .. ':l:' .. exemplar.space, redis.call('HGET', at_entry(key), 't'), key)
@@ -86,6 +95,7 @@ local function attach(key, id, blob, dies_at)
     if is_new and dies_at ~= '' then redis.call('PEXPIREAT', aliases, dies_at) else outlive(aliases, dies_at) end
   end
   if not has_vectors then return end
+  redis.call('ZADD', base .. ':j:' .. exemplar.space, revision, element)
   if exemplar.is_zero then
     redis.call('SADD', base .. ':z:' .. exemplar.space, element)
   else
@@ -129,6 +139,23 @@ local function whole_entry(key)
   local held = redis.call('HMGET', at_entry(key), 'h', 'q', 'm', 't', 'n', 'l')
   held[6] = held[6] or ''
   return held
+end
+
+local function fetched(first)  -- exemplars by id and key of their entry, from this argument on: see `fetch`
+  local found, places = {}, {}
+  for place = first, #ARGV, 2 do
+    local id, key = ARGV[place], ARGV[place + 1]
+    local blob = redis.call('HGET', at_entry(key), 'x:' .. id)
+    if blob then
+      if not places[key] then
+        found[#found + 1] = whole_entry(key)
+        places[key] = found[#found]
+      end
+      local held = places[key]
+      held[#held + 1], held[#held + 2] = id, blob
+    end
+  end
+  return found
 end
 
 local function is_live(key, id, time)
