@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
 from semcache.errors import StoreError, StoreUnavailable
 from semcache.stores.hit_buffer import HitBuffer
+from semcache.stores.hit_writer import HitWriter
 from semcache.stores.limits import Limits
 from semcache.stores.local import entries, generations, merging, selecting, servings
 from semcache.stores.local.batches import LocalBatches
@@ -29,9 +29,6 @@ from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
-from semcache.stores.upkeep import Chore
-
-logger = logging.getLogger(__name__)
 
 FILE_NAME = "cache.sqlite3"
 _ATTEMPTS = 3  # at a search whose exemplars are removed between finding and fetching them
@@ -73,7 +70,12 @@ class LocalStore(LocalBooks):
             self._database, self._space, fingerprint=space, tuning=self._tuning, forget=self._recollection.forget
         )
         self._hits = HitBuffer()
-        self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=self._tuning.hits_delay_seconds)
+        self._hit_writer = HitWriter(
+            self._hits,
+            self.flush,
+            most_pending=self._tuning.hits_pending,
+            delay_seconds=self._tuning.hits_delay_seconds,
+        )
 
     @property
     def snapshots_rejected(self) -> int:
@@ -147,10 +149,10 @@ class LocalStore(LocalBooks):
             return None if found is None else entries.attach(connection, *found, exemplar, self._space)
 
     def record_hit(self, entry_id: str, serving: Serving | None = None) -> None:
-        self._write_soon(self._hits.count(entry_id, at=self._clock(), serving=serving))
+        self._hit_writer.count(entry_id, at=self._clock(), serving=serving)
 
     def record_serving(self, serving: Serving) -> None:
-        self._write_soon(self._hits.note(serving))
+        self._hit_writer.note(serving)
 
     # learning
 
@@ -256,11 +258,7 @@ class LocalStore(LocalBooks):
                 pass
 
     def close(self) -> None:
-        self._hit_writing.stop()
-        try:
-            self.flush()
-        except StoreError as error:
-            logger.warning("%d hits not counted: %s", self._hits.give_up(), error)
+        self._hit_writer.close()
         self._projections.close()
         self.batches.leave_charge()
         self._database.close()
@@ -272,9 +270,6 @@ class LocalStore(LocalBooks):
             write_hits(connection, batch.counts)
             servings.write_servings(connection, batch.servings.values())
             yield connection
-
-    def _write_soon(self, pending: int) -> None:
-        self._hit_writing.ask(at_once=pending >= self._tuning.hits_pending)
 
 
 def _made(directory: Path) -> Path:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from semcache.stores.hit_writer import DELAY_SECONDS, MOST_PENDING
+
 
 @dataclass(frozen=True)
 class Tuning:
@@ -25,5 +27,5 @@ class Tuning:
     remembered_bytes: int = 64 * 1024 * 1024
     # Snapshots are written again when this share of a scope has changed, and on close.
     unsaved_share: float = 0.1
-    hits_pending: int = 512  # written at once when this many wait,
-    hits_delay_seconds: float = 2.0  # and in any case this long after the first
+    hits_pending: int = MOST_PENDING
+    hits_delay_seconds: float = DELAY_SECONDS

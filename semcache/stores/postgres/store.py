@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 
 from semcache.entry import Candidate, Embedding, Entry, Exemplar, Scope
-from semcache.errors import StoreError
 from semcache.stores.breaker import Breaker, Health
 from semcache.stores.hit_buffer import HitBuffer
+from semcache.stores.hit_writer import HitWriter
 from semcache.stores.limits import Limits
 from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.neighbours import Neighbours
@@ -39,12 +39,9 @@ from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
-from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
 
-HITS_PENDING = 512  # written at once when this many wait,
-HITS_DELAY_SECONDS = 2.0  # and in any case this long after the first
 REMEMBERED_BYTES = 64 * 1024 * 1024
 
 
@@ -81,7 +78,7 @@ class PostgresStore(PostgresBooks):
         )
         self._generations: dict[str, int] = {}  # as they were seen last
         self._hits = HitBuffer()
-        self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=HITS_DELAY_SECONDS)
+        self._hit_writer = HitWriter(self._hits, self.flush)
 
     @property
     def health(self) -> Health:
@@ -154,10 +151,10 @@ class PostgresStore(PostgresBooks):
             return None if found is None else entries.attach(connection, *found, exemplar, self._space)
 
     def record_hit(self, entry_id: str, serving: Serving | None = None) -> None:
-        self._write_soon(self._hits.count(entry_id, at=self._now.here(), serving=serving))
+        self._hit_writer.count(entry_id, at=self._now.here(), serving=serving)
 
     def record_serving(self, serving: Serving) -> None:
-        self._write_soon(self._hits.note(serving))
+        self._hit_writer.note(serving)
 
     # learning
 
@@ -272,11 +269,7 @@ class PostgresStore(PostgresBooks):
 
     def close(self) -> None:
         self._neighbours.close()
-        self._hit_writing.stop()
-        try:
-            self.flush()
-        except StoreError as error:
-            logger.warning("%d hits not counted: %s", self._hits.give_up(), error)
+        self._hit_writer.close()
         self.batches.leave_charge()
         self._database.close()
 
@@ -287,6 +280,3 @@ class PostgresStore(PostgresBooks):
         indexing.check_indexable(connection)
         if missing := indexing.missing_indexes(connection, self._space):
             logger.warning("%d of the vector indexes are missing: run `semcache store maintain`", missing)
-
-    def _write_soon(self, pending: int) -> None:
-        self._hit_writing.ask(at_once=pending >= HITS_PENDING)

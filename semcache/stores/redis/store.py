@@ -12,6 +12,7 @@ from semcache.request import encode_json
 from semcache.stores.batch_store import BatchStore
 from semcache.stores.breaker import Health
 from semcache.stores.hit_buffer import HitBuffer
+from semcache.stores.hit_writer import DELAY_SECONDS, HitWriter
 from semcache.stores.limits import Limits
 from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.neighbours import Neighbours
@@ -37,12 +38,9 @@ from semcache.stores.redis.writing import Writing
 from semcache.stores.similarity import check_embeddings, unit
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.stored import encoded
-from semcache.stores.upkeep import Chore
 
 logger = logging.getLogger(__name__)
 
-HITS_PENDING = 512  # written at once when this many wait,
-HITS_DELAY_SECONDS = 2.0  # and in any case this long after the first
 REMEMBERED_BYTES = 64 * 1024 * 1024
 WATCHED_SCOPES = 10_000  # whose purges by others are noticed
 
@@ -58,7 +56,7 @@ class RedisStore(RedisBooks):
         dims: int,
         clock: Callable[[], float] | None = None,
         limits: Limits | None = None,
-        hits_delay_seconds: float = HITS_DELAY_SECONDS,
+        hits_delay_seconds: float = DELAY_SECONDS,
     ) -> None:
         """`space` is the embedding model's fingerprint; without a clock, time is the server's."""
         address = read_address(url)
@@ -80,7 +78,7 @@ class RedisStore(RedisBooks):
         self._neighbours = Neighbours(source, self._recollection, memory_bytes=address.memory_bytes)
         self._generations: dict[Scope, int] = {}  # as they were seen last
         self._hits = HitBuffer()
-        self._hit_writing = Chore("hit-writing", self.flush, delay_seconds=hits_delay_seconds)
+        self._hit_writer = HitWriter(self._hits, self.flush, delay_seconds=hits_delay_seconds)
 
     @property
     def server(self) -> Server:
@@ -157,10 +155,10 @@ class RedisStore(RedisBooks):
         return self._writing.add_exemplar(exemplar)
 
     def record_hit(self, entry_id: str, serving: Serving | None = None) -> None:
-        self._write_soon(self._hits.count(entry_id, at=self._hit_clock(), serving=serving))
+        self._hit_writer.count(entry_id, at=self._hit_clock(), serving=serving)
 
     def record_serving(self, serving: Serving) -> None:
-        self._write_soon(self._hits.note(serving))
+        self._hit_writer.note(serving)
 
     # learning
 
@@ -246,16 +244,9 @@ class RedisStore(RedisBooks):
 
     def close(self) -> None:
         self._neighbours.close()
-        self._hit_writing.stop()
-        try:
-            self.flush()
-        except StoreError as error:
-            logger.warning("%d hits not counted: %s", self._hits.give_up(), error)
+        self._hit_writer.close()
         self.batches.leave_charge()
         self._link.close()
-
-    def _write_soon(self, pending: int) -> None:
-        self._hit_writing.ask(at_once=pending >= HITS_PENDING)
 
     def _evict(self, spared: str = "") -> int:
         return self._writing.remove(self._catalogue.victims(self._scopes.now, self._limits, spared=spared))[0]
