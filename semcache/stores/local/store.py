@@ -105,7 +105,7 @@ class LocalStore(LocalBooks):
         now = self._clock()
         with self._database.reading() as connection:
             numbers = [generations.generation(connection, scope) for scope, _ in places] if dated else []
-            held = {scope: entries.holding(connection, scope, self._space, now=now) for scope in scopes}
+            held = entries.holdings(connection, scopes, self._space, now=now)
             found = [
                 None if held.get(scope) is Holding.NOTHING else entries.find_exact(connection, scope, key, now=now)
                 for scope, key in places
