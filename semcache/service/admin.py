@@ -29,6 +29,7 @@ from semcache.service.route_views import route_report_view
 from semcache.service.routes import AdminRoute, TheService
 from semcache.service.service import SAVE_SECONDS, SYNC_SECONDS
 from semcache.service.views import batch_view, entry_view, exemplar_view, import_view
+from semcache.stores.batch_store import counted
 from semcache.stores.paging import Order
 from semcache.stores.store import Selection
 from semcache.tariff import price_on
@@ -220,7 +221,7 @@ def batches(service: TheService, limit: Annotated[int, Query(ge=1, le=100)] = 20
     if service.office is None:
         return {"batches": [], "own_jobs": 0}
     kept = service.office.batches
-    views = [batch_view(each, each.counts or kept.counts(each.id)) for each in kept.newest(limit=limit)]
+    views = [batch_view(each, counts) for each, counts in counted(kept, kept.newest(limit=limit))]
     return {"batches": views, "own_jobs": service.office.room.waiting}
 
 

@@ -15,7 +15,7 @@ from semcache.batching.message_batch import Counts
 from semcache.errors import StoreError
 from semcache.service.store_metrics import store_health
 from semcache.service.worker_threads import WorkerThreads
-from semcache.stores.batch_store import BatchStore
+from semcache.stores.batch_store import BatchStore, counted
 from semcache.stores.gauges import Gauged
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class AssemblyState:
             return
         unended = kept.unended()
         yield GaugeMetricFamily("semcache_batches", "Accepted batches that have not ended", value=len(unended))
-        total = sum((kept.counts(record.id) for record in unended), Counts())
+        total = sum((counts for _, counts in counted(kept, unended)), Counts())
         states = {each.name: getattr(total, each.name) for each in fields(Counts)}
         yield _by("semcache_batch_items", "Requests of these batches by state", "state", states)
 

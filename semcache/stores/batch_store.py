@@ -6,7 +6,7 @@ from bodies, so that following a batch never reads a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,7 +14,7 @@ from semcache.batching.batch_life import BatchState, Terms
 from semcache.batching.message_batch import Counts
 from semcache.batching.splitting import Prefix
 from semcache.batching.states import ItemState
-from semcache.errors import StoreUnavailable
+from semcache.errors import StoreError, StoreUnavailable
 
 NO_PREFIX = Prefix("")
 
@@ -222,3 +222,13 @@ def batches_of(store: object) -> BatchStore:
     if kept is None:
         raise StoreUnavailable("this store keeps no batches; use `local:` or `memory:`")
     return kept
+
+
+def counted(store: BatchStore, records: Iterable[BatchRecord]) -> Iterator[tuple[BatchRecord, Counts]]:
+    """Each of these with how its requests stand; one that was removed meanwhile, as our own are, is passed over."""
+    for record in records:
+        try:
+            yield record, record.counts or store.counts(record.id)
+        except StoreError:
+            if store.batch(record.id) is not None:
+                raise

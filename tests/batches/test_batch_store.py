@@ -11,7 +11,7 @@ from semcache.batching.message_batch import Counts
 from semcache.batching.splitting import Prefix
 from semcache.batching.states import Accepted, Duplicate, Likeness, Sent, Source, Submitting, Succeeded, Waiting
 from semcache.errors import StoreError
-from semcache.stores.batch_store import BatchRecord, Change, Dispatch, NewItem, Shaped
+from semcache.stores.batch_store import BatchRecord, Change, Dispatch, NewItem, Shaped, counted
 from semcache.stores.local.batches import LocalBatches
 from semcache.stores.local.database import Database
 from semcache.stores.memory_batches import MemoryBatches
@@ -199,6 +199,15 @@ def test_a_deleted_batch_is_gone_with_all_that_belongs_to_it(store):
     assert store.upstream_ids() == frozenset()
     with pytest.raises(StoreError, match="deleted"):
         store.counts("msgbatch_1")
+
+
+def test_a_batch_that_goes_while_the_newest_are_counted_is_passed_over(store):
+    for number in (1, 2):
+        arrive(store, f"msgbatch_{number}", at=100.0 + number)
+    counting = counted(store, store.newest(limit=10))
+    assert next(counting)[0].id == "msgbatch_2"
+    store.delete("msgbatch_1")
+    assert list(counting) == []
 
 
 def test_one_office_is_in_charge(store):
