@@ -228,7 +228,9 @@ def counted(store: BatchStore, records: Iterable[BatchRecord]) -> Iterator[tuple
     """Each of these with how its requests stand; one that was removed meanwhile, as our own are, is passed over."""
     for record in records:
         try:
-            yield record, record.counts or store.counts(record.id)
+            counts = record.counts or store.counts(record.id)
         except StoreError:
             if store.batch(record.id) is not None:
                 raise
+        else:
+            yield record, counts

@@ -78,8 +78,8 @@ class Source(Protocol[Mark]):
         """None: it cannot be followed now."""
         ...
 
-    def pages(self, scope: Scope, outset: Outset[Mark]) -> Iterator[Portion]:
-        """All rows that the outset has seen and that are still there, others wanting the server in between."""
+    def pages(self, scope: Scope) -> Iterator[Portion]:
+        """All rows of the scope that are there before and after, others wanting the server in between."""
         ...
 
     def empty(self) -> Projection: ...

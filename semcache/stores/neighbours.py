@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Generic
 
-from semcache.entry import Scope
+from semcache.entry import Candidate, Scope
 from semcache.stores.following import Followed, Look, Mark, Source, Stand
 from semcache.stores.projections import Projections
+from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Pair, Recollection
+from semcache.stores.similarity import unit
 
 if TYPE_CHECKING:
     from semcache.entry import Vector
@@ -30,17 +32,12 @@ class Neighbours(Generic[Mark]):
         self._recollection = recollection
         self.projections = Projections(source, memory_bytes=memory_bytes) if memory_bytes > 0 else None
 
-    def nearest(self, scope: Scope, query: Vector, *, k: int) -> list[Pair]:
-        """The k nearest and some more, in no order. Raises `StoreError`."""
-        if self.projections is not None and (followed := self.projections.find(scope)) is not None:
-            found = self._in_memory(self.projections, scope, followed, query, k=k)
-            if found is not None:
-                return list(found.values())
-            self.projections.drop(scope, followed)
-        near = self._source.search(scope, query, k=k)
-        if self.projections is not None and not near.is_few:  # compared as quickly as asked for
-            self.projections.ask(scope)
-        return list(near.pairs.values())
+    def nearest(self, scope: Scope, vector: Vector, *, k: int) -> list[Candidate]:
+        """The k nearest, as `Store.nearest` says. Raises `StoreError`."""
+        if k < 1:
+            return []
+        query = unit(vector)
+        return ranked(query, self._near(scope, query, k=k))[:k]
 
     @property
     def memory_bytes(self) -> int:
@@ -50,6 +47,18 @@ class Neighbours(Generic[Mark]):
     def close(self) -> None:
         if self.projections is not None:
             self.projections.close()
+
+    def _near(self, scope: Scope, query: Vector, *, k: int) -> list[Pair]:
+        """The k nearest and some more, in no order."""
+        if self.projections is not None and (followed := self.projections.find(scope)) is not None:
+            found = self._in_memory(self.projections, scope, followed, query, k=k)
+            if found is not None:
+                return list(found.values())
+            self.projections.drop(scope, followed)
+        near = self._source.search(scope, query, k=k)
+        if self.projections is not None and not near.is_few:  # compared as quickly as asked for
+            self.projections.ask(scope)
+        return list(near.pairs.values())
 
     def _in_memory(
         self, projections: Projections[Mark], scope: Scope, followed: Followed[Mark], query: Vector, *, k: int

@@ -67,7 +67,7 @@ class Projections(Generic[Mark]):
         projection, keys = self._source.empty(), dict[int, bytes]()
         if not self._makes_room(scope, begun.memory_bytes(projection.slot_bytes)):
             return
-        for portion in self._source.pages(scope, begun):
+        for portion in self._source.pages(scope):
             if self._loading.is_stopped():
                 return
             projection.add(portion.rows)

@@ -190,7 +190,7 @@ def test_a_scope_is_read_whole_though_rows_go_while_it_is(open_redis: OpenRedis,
     source = source_of(store)
     outset = source.begin(SCOPE)
     assert outset is not None
-    pages = source.pages(SCOPE, outset)
+    pages = source.pages(SCOPE)
     read = [int(each) for each in next(pages).rows.ids]
     assert len(read) == PAGE
     gone = {*read[-3:], *read[:2]}

@@ -83,7 +83,7 @@ class PostgresSource:
                 connection.execute("INSERT INTO semcache.incarnations DEFAULT VALUES ON CONFLICT DO NOTHING")
         return None
 
-    def pages(self, scope: Scope, outset: Outset[Seen]) -> Iterator[Portion]:
+    def pages(self, scope: Scope) -> Iterator[Portion]:
         """In the order of their numbers, which is not that of their transactions: what comes meanwhile is news."""
         size, last_id = _PORTION, 0
         while size == _PORTION:

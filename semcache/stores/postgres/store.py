@@ -35,9 +35,8 @@ from semcache.stores.postgres.leases import PostgresLeases
 from semcache.stores.postgres.lookups import look_up
 from semcache.stores.postgres.now import Now
 from semcache.stores.postgres.source import PostgresSource
-from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
-from semcache.stores.similarity import check_embeddings, unit
+from semcache.stores.similarity import check_embeddings
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 
 logger = logging.getLogger(__name__)
@@ -114,10 +113,7 @@ class PostgresStore(PostgresBooks):
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
-        if k < 1:
-            return []
-        query = unit(embedding.vector)
-        return ranked(query, self._neighbours.nearest(scope, query, k=k))[:k]
+        return self._neighbours.nearest(scope, embedding.vector, k=k)
 
     def generation(self, scope: Scope) -> int:
         with self._database.reading() as connection:

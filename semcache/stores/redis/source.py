@@ -71,7 +71,7 @@ class RedisSource:
         at, life, revision, rows = told
         return Outset(Stand(Seen(life, revision), float(at)), int(rows), are_keyed=True)
 
-    def pages(self, scope: Scope, outset: Outset[Seen]) -> Iterator[Portion]:
+    def pages(self, scope: Scope) -> Iterator[Portion]:
         """The oldest first; what comes meanwhile too."""
         last, score = b"", b""
         while True:

@@ -17,7 +17,6 @@ from semcache.stores.limits import Limits
 from semcache.stores.looked_up import ExactPlace, LookedUp
 from semcache.stores.neighbours import Neighbours
 from semcache.stores.paging import Order, Position, check_page_size
-from semcache.stores.ranking import ranked
 from semcache.stores.recollection import Recollection
 from semcache.stores.redis import searching
 from semcache.stores.redis.address import read_address
@@ -35,7 +34,7 @@ from semcache.stores.redis.source import RedisSource
 from semcache.stores.redis.spelling import Space, scope_name, spelled
 from semcache.stores.redis.verdict import objections
 from semcache.stores.redis.writing import Writing
-from semcache.stores.similarity import check_embeddings, unit
+from semcache.stores.similarity import check_embeddings
 from semcache.stores.store import UNGUARDED, Guard, Page, Selection, Serving, StoreStats
 from semcache.stores.stored import encoded
 
@@ -121,10 +120,7 @@ class RedisStore(RedisBooks):
 
     def nearest(self, scope: Scope, embedding: Embedding, *, k: int = 16) -> list[Candidate]:
         check_embeddings([embedding], self._dims)
-        if k < 1:
-            return []
-        query = unit(embedding.vector)
-        return ranked(query, self._neighbours.nearest(scope, query, k=k))[:k]
+        return self._neighbours.nearest(scope, embedding.vector, k=k)
 
     def generation(self, scope: Scope) -> int:
         self._catalogue.register(scope.namespace, scope_name(scope))
