@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, rule
 from redis_servers import own_keys
 from store_samples import SPACE
-from test_store_oracle import DIMS, SideBySide, directions, near, scopes
+from test_store_oracle import DIMS, AskingAFollower, SideBySide
 
 from semcache.stores.redis.store import RedisStore
 
@@ -41,22 +41,10 @@ class SideBySideRedis(SideBySide):
         assert self.local.remove_exemplars([self.known.get(each, each) for each in ids]) == removed
 
 
-class SideBySideRedisHeld(SideBySideRedis):
-    """With the searches asked of a second replica, which holds the vectors in memory."""
+class SideBySideRedisHeld(AskingAFollower, SideBySideRedis):
+    """Which holds the vectors in memory."""
 
     kind: type[RedisStore] = RedisHeldInMemory
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.follower = self.opened()
-
-    @rule(scope=scopes, query=directions, k=st.integers(1, 12))
-    def search(self, scope, query, k) -> None:
-        assert near(self.follower, scope, query, k) == near(self.oracle, scope, query, k)
-
-    def teardown(self) -> None:
-        self.follower.close()
-        super().teardown()
 
 
 for machine in (SideBySideRedis, SideBySideRedisHeld):

@@ -225,10 +225,8 @@ class SideBySideIndexed(SideBySide):
     tuning = Tuning(direct_exemplars=0, dead_share=0.2)
 
 
-class SideBySideFollowing(SideBySide):
-    """With the searches asked of a second store on the same directory, which follows the change log."""
-
-    tuning = Tuning(direct_exemplars=0, remembered_bytes=4000)
+class AskingAFollower:
+    """With the searches asked of a second store, which follows what the first one writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -241,6 +239,12 @@ class SideBySideFollowing(SideBySide):
     def teardown(self) -> None:
         self.follower.close()
         super().teardown()
+
+
+class SideBySideFollowing(AskingAFollower, SideBySide):
+    """On the same directory, by its change log."""
+
+    tuning = Tuning(direct_exemplars=0, remembered_bytes=4000)
 
 
 class SideBySideBuffered(SideBySide):
